@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes as files for other programs, one module per format."""

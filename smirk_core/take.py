@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A take: the parameters of one face over time and where they came from. The only thing that crosses into Blender."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import TakeError
+from .heads.parameters import frame_groups
+
+__all__ = ["SCHEMA", "Take", "TakeInfo", "load_take"]
+
+SCHEMA = 1
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class TakeInfo:
+    """The header of a take; everything in it is plain JSON.
+
+    Attributes:
+        source: path of the photo, video or (first file of the) sequence as given; "" for synthetic takes.
+        kind: "photo", "video" or "sequence".
+        rate: frames per second of the source (average where it varies); 0 for a photo.
+        width, height: upright frame size in pixels.
+        face: number of the face in the source, 0 for the first.
+        head, head_digest: which head the parameters belong to.
+        encoder, encoder_digest: which encoder took part; "none" where none did.
+        solve: settings of the solve; {} where it was off.
+        filters: the filter layers that made ``filtered`` from ``raw``, in order.
+        software: program and version that wrote the take.
+        start: time in seconds in the source at which the take starts.
+        rotation: degrees clockwise by which stored pixels are turned to be upright.
+        notes: free text, e.g. "cancelled after 120 of 400 frames".
+        schema: version of this layout.
+    """
+
+    source: str = ""
+    kind: str = "video"
+    rate: float = 25.0
+    width: int = 0
+    height: int = 0
+    face: int = 0
+    head: str = ""
+    head_digest: str = ""
+    encoder: str = "none"
+    encoder_digest: str = ""
+    solve: Mapping[str, Any] = field(default_factory=dict)
+    filters: tuple[Mapping[str, Any], ...] = ()
+    software: str = ""
+    start: float = 0.0
+    rotation: int = 0
+    notes: str = ""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Take:
+    """Parameters over time.
+
+    Attributes:
+        info: header.
+        times: (N,) seconds from the start of the source, strictly increasing.
+        identity: (K,) identity coefficients, one set for the whole take.
+        raw: group name -> (N, size) as solved (groups of :mod:`smirk_core.heads.parameters`).
+        filtered: the same groups after ``info.filters``; the very same arrays where there is no filter.
+    """
+
+    info: TakeInfo
+    times: Floats
+    identity: Floats
+    raw: Mapping[str, Floats]
+    filtered: Mapping[str, Floats]
+
+    def __post_init__(self) -> None:
+        n = len(self.times)
+        if n == 0:
+            raise TakeError("A take needs at least one frame.")
+        if n > 1 and not (np.diff(self.times) > 0).all():
+            raise TakeError("The time stamps of a take must increase.")
+        sizes = frame_groups(-1)
+        for layer in (self.raw, self.filtered):
+            for name, values in layer.items():
+                if name not in sizes:
+                    raise TakeError(f"Unknown parameter group '{name}' in the take.")
+                width = sizes[name]
+                if values.ndim != 2 or len(values) != n or (width >= 0 and values.shape[1] != width):
+                    raise TakeError(
+                        f"Group '{name}' has shape {values.shape}; expected ({n}, {width if width >= 0 else 'E'})."
+                    )
+                if not np.isfinite(values).all():
+                    raise TakeError(f"Group '{name}' of the take holds values that are not finite.")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def parameters(self, *, raw: bool = False) -> dict[str, Floats]:
+        """All groups for :func:`smirk_core.heads.decode.decode`, identity repeated for every frame."""
+        groups = dict(self.raw if raw else self.filtered)
+        groups["identity"] = np.broadcast_to(self.identity, (len(self), len(self.identity)))
+        return groups
+
+    def with_filtered(self, filtered: Mapping[str, Floats], filters: tuple[Mapping[str, Any], ...]) -> Take:
+        """The same take with another filter stack applied; ``raw`` is untouched."""
+        return replace(self, filtered=dict(filtered), info=replace(self.info, filters=filters))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write ``NAME.take.npz`` (no pickle). The file appears whole or not at all.
+
+        Raises:
+            TakeError: the folder cannot be written or the disk is full.
+        """
+        path = Path(path)
+        header = json.dumps(asdict(self.info), ensure_ascii=False, sort_keys=True)
+        arrays: dict[str, Any] = {"header": np.array(header), "times": self.times, "identity": self.identity}
+        for prefix, layer in (("raw", self.raw), ("filtered", self.filtered)):
+            arrays |= {f"{prefix}/{k}": v for k, v in layer.items()}
+        temporary = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+                temporary = file.name
+                np.savez_compressed(file, **arrays)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except OSError as error:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+            raise TakeError(f"Cannot write the take {path}: {error.strerror or error}.") from error
+        return path
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Take:
+        """Read a take file; see :func:`load_take`."""
+        return load_take(path)
+
+
+def load_take(path: str | os.PathLike[str]) -> Take:
+    """Read a take file of this or an older schema.
+
+    Raises:
+        TakeError: missing, damaged, not a take, or written by a newer version.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {k: file[k] for k in file.files}
+        header = json.loads(str(arrays.pop("header")[()]))
+        times, identity = arrays.pop("times"), arrays.pop("identity")
+    except FileNotFoundError as error:
+        raise TakeError(f"There is no take file {path}.") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise TakeError(f"{path} is not a take file, or it is damaged.") from error
+    if header.get("schema", 0) > SCHEMA:
+        raise TakeError(
+            f"{path} was written by a newer version ({header.get('software', 'unknown')}); update to open it."
+        )
+    known = TakeInfo.__dataclass_fields__
+    header["filters"] = tuple(header.get("filters", ()))
+    info = TakeInfo(**{k: v for k, v in header.items() if k in known})
+    raw = {k.removeprefix("raw/"): v for k, v in arrays.items() if k.startswith("raw/")}
+    filtered = {k.removeprefix("filtered/"): v for k, v in arrays.items() if k.startswith("filtered/")}
+    return Take(info, times, identity, raw, filtered or raw)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From media to takes: decoding, faces, crops, the clip solve, filters."""
