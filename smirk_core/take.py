@@ -131,8 +131,8 @@ class Take:
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
                 temporary = file.name
                 np.savez_compressed(file, **arrays)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
         except OSError as error:
             if temporary:
                 Path(temporary).unlink(missing_ok=True)

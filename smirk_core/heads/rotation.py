@@ -56,19 +56,21 @@ def rotvec_from_matrix(matrix: Floats) -> Floats:
     Goes through the largest quaternion component (Shepperd's method), so that it is exact near half turns.
     """
     m = np.asarray(matrix)
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    squares = np.stack([trace, m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], axis=-1)
-    best = squares.argmax(axis=-1)[..., None]
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    trace = xx + yy + zz
+    best = np.stack([trace, xx, yy, zz], axis=-1).argmax(axis=-1)[..., None]
+    wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
     candidates = np.stack(
         [
-            np.stack([1 + trace, m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], -1),
-            np.stack([m[..., 2, 1] - m[..., 1, 2], 1 + 2 * m[..., 0, 0] - trace, m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0]], -1),
-            np.stack([m[..., 0, 2] - m[..., 2, 0], m[..., 0, 1] + m[..., 1, 0], 1 + 2 * m[..., 1, 1] - trace, m[..., 1, 2] + m[..., 2, 1]], -1),
-            np.stack([m[..., 1, 0] - m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1], 1 + 2 * m[..., 2, 2] - trace], -1),
+            np.stack([1 + trace, wx, wy, wz], axis=-1),
+            np.stack([wx, 1 + 2 * xx - trace, xy, xz], axis=-1),
+            np.stack([wy, xy, 1 + 2 * yy - trace, yz], axis=-1),
+            np.stack([wz, xz, yz, 1 + 2 * zz - trace], axis=-1),
         ],
         axis=-2,
-    )  # fmt: skip
-    q = np.take_along_axis(candidates, best[..., None], axis=-2)[..., 0, :]
+    )
+    q: Floats = np.take_along_axis(candidates, best[..., None], axis=-2)[..., 0, :]
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     q = np.where(q[..., :1] < 0, -q, q)
     sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
