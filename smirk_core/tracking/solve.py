@@ -148,7 +148,7 @@ class _Clip:
 
         mean = landmark_points(model, model.template[None], embedding)[0].astype(np.float64)
         jaw_share = model.skinning_weights[model.triangles[embedding.triangles]][..., 2:].sum(-1).mean(1)
-        rotation, scale, shift = _initial_pose(mean, embedding.weight * (jaw_share < 0.05), detected)
+        rotation, scale, shift = _initial_pose(mean, embedding.weight * (1.001 - jaw_share) ** 8, detected)
         self.rotations = rotation
         u, _, vt = np.linalg.svd(rotation.mean(0))
         self.base = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
