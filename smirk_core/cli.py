@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``smirk``: photos and videos of faces to animated heads, from the command line.
+
+Exit code 0 only when everything asked for was written; 2 otherwise, with one line on standard error that says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .commands import animate, export, preview, setup, track
+from .commands.batch import explain
+
+__all__ = ["main"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="smirk", description="Photos and videos of faces to rigged, keyframed heads.")
+    top.add_argument("--version", action="version", version=f"smirk {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for module in (animate, track, preview, export, setup):
+        module.add_parser(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        parsed = parser().parse_args(arguments)
+        return parsed.run(parsed)
+    except BrokenPipeError:  # the reader of our output has gone, which is not our error
+        return 2
+    except (Exception, KeyboardInterrupt) as error:
+        print(f"smirk: {explain(error)}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

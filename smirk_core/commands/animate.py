@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``smirk animate``: photos or videos, or takes made before, to animated heads in Blender's and others' formats."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from ..errors import SmirkError, TakeError
+from ..take import Take, load_take
+from .batch import Job, run_batch
+from .options import TrackOptions, add_track_arguments
+from .outputs import check_suffix, face_path, plan_outputs
+
+__all__ = ["SCENE_SUFFIXES", "add_parser", "blender_api", "is_take"]
+
+SCENE_SUFFIXES = (".blend", ".glb", ".fbx", ".usd")
+SUFFIXES = (*SCENE_SUFFIXES, ".npz")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "animate", help="photos or videos to animated heads (.blend, .glb, .fbx, .usd)", description=__doc__
+    )
+    parser.add_argument("media", nargs="+", metavar="MEDIA", help="photo, video, pictures, or a take to use as it is")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help=f"file ending in {', '.join(SUFFIXES)}, or a folder"
+    )
+    parser.add_argument("--format", default=".blend", help="what to write into a folder (default: .blend)")
+    add_track_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def is_take(path: str) -> bool:
+    """True for a file that is a take already, by its name."""
+    return path.endswith(".npz")
+
+
+def blender_api() -> Any:
+    """The module :mod:`blender_smirk.api`.
+
+    Raises:
+        SmirkError: Blender's Python module is not installed here.
+    """
+    if importlib.util.find_spec("bpy") is None:
+        raise SmirkError(
+            "This needs Blender as a Python module, which is not installed here. "
+            'Get it with: pip install "smirk-blender[blender]" (Python 3.11 or 3.13), '
+            "or write a take (-o NAME.take.npz) and load it in Blender."
+        )
+    return importlib.import_module("blender_smirk.api")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    options = TrackOptions.from_arguments(arguments)
+    form = arguments.format if arguments.format.startswith(".") else f".{arguments.format}"
+    form = check_suffix(f"x{form}", SUFFIXES)
+    outputs = plan_outputs(arguments.media, arguments.output, ".take.npz" if form == ".npz" else form, SUFFIXES)
+    scenes = outputs[0].suffix.lower() != ".npz"
+    api = blender_api() if scenes else None
+
+    def work(index: int, job: Job) -> None:
+        medium, output = arguments.media[index], outputs[index]
+        takes = [load_take(medium)] if is_take(medium) else options.run(medium, job.progress)
+        if job.stopped:
+            job.partial = f"stopped; kept {len(takes[0])} frames ({takes[0].info.notes or 'partial take'})"
+        if api is None:
+            for number, take in enumerate(takes):
+                job.wrote(take.save(face_path(output, number, len(takes))))
+            return
+        try:
+            _write_scene(api, takes, medium, output, options.head)
+        except Exception as error:
+            if is_take(medium):
+                raise
+            # Tracking is the long part; a full disk or a codec that Blender lacks must not cost it.
+            saved = _rescue(takes, output)
+            raise SmirkError(f"{error} {saved}") from error
+        job.wrote(output)
+
+    return run_batch(arguments.media, work)
+
+
+def _write_scene(api: Any, takes: list[Take], medium: str, output: Path, head: str) -> None:
+    """All takes of one medium into one file."""
+    api.new_scene()
+    for take in takes:
+        source = take.info.source if is_take(medium) else medium
+        api.animate(source, take=take, head=head)
+    api.save(output)
+
+
+def _rescue(takes: list[Take], output: Path) -> str:
+    """Save takes beside an output that could not be written; what to tell the user."""
+    try:
+        kept = [take.save(face_path(output.with_suffix(".take.npz"), n, len(takes))) for n, take in enumerate(takes)]
+    except TakeError:
+        return "(the take could not be kept either)"
+    return f"The tracked take is kept: {', '.join(map(str, kept))}"

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many media, one after the other: one failure does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from ..errors import Cancelled, SmirkError
+from .terminal import Bar, Stop, debugging, quiet
+
+__all__ = ["Job", "explain", "run_batch"]
+
+
+class Job:
+    """What one piece of work gets: a progress callback that honours Ctrl-C, and a place to say things.
+
+    Attributes:
+        partial: set by the work when it kept a part of what was asked for; the reason in words.
+    """
+
+    def __init__(self, bar: Bar, stop: Stop, out: TextIO) -> None:
+        self._bar, self._stop, self._out = bar, stop, out
+        self.partial = ""
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Draw progress; see :class:`smirk_core.progress.Progress`.
+
+        Raises:
+            Cancelled: Ctrl-C was pressed.
+        """
+        self._stop.check()
+        self._bar(stage, done, total)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.asked
+
+    def say(self, text: str) -> None:
+        """One line on standard output."""
+        self._bar.clear()
+        print(text, file=self._out, flush=True)
+
+    def wrote(self, path: Path) -> None:
+        self.say(f"Wrote {path}")
+
+
+def explain(error: BaseException) -> str:
+    """One line for a person, whatever went wrong.
+
+    With SMIRK_DEBUG=1 the error is raised again instead, so that its traceback can be read.
+    """
+    if debugging() and not isinstance(error, KeyboardInterrupt):
+        raise error
+    if isinstance(error, KeyboardInterrupt | Cancelled):
+        return "Stopped; nothing was kept."
+    if isinstance(error, SmirkError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        text = "Out of memory; track fewer frames (--start, --end, --step) or a smaller video."
+    elif isinstance(error, OSError):
+        text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    else:
+        text = f"Unexpected {type(error).__name__}: {error} (SMIRK_DEBUG=1 shows where)"
+    return " ".join(text.split())
+
+
+def run_batch(names: Sequence[str], work: Callable[[int, Job], None]) -> int:
+    """Run ``work(index, job)`` for each name.
+
+    Returns:
+        0 when every one was done in full; 2 otherwise, each failure told in one line on standard error, and with
+        several names a summary after them.
+    """
+    stop, failed = Stop(), []
+    with quiet() as (out, err), stop.listening():
+        for index, name in enumerate(names):
+            label = f"[{index + 1}/{len(names)}] " if len(names) > 1 else ""
+            bar = Bar(err, label)
+            job = Job(bar, stop, out)
+            try:
+                work(index, job)
+                problem = job.partial
+            except (Exception, KeyboardInterrupt) as error:
+                problem = explain(error)
+            bar.clear()
+            if problem:
+                failed.append(name)
+                print(f"smirk: {name}: {problem}" if len(names) > 1 else f"smirk: {problem}", file=err, flush=True)
+            if stop.asked:
+                failed += names[index + 1 :]
+                break
+        if failed and len(names) > 1:
+            done = len(names) - len(failed)
+            print(f"smirk: {done} of {len(names)} done; not done in full: {', '.join(failed)}", file=err, flush=True)
+    return 2 if failed else 0

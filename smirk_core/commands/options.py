@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a track is asked for, on the command line and in a worker's job, checked before anything is opened."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import AssetError, SmirkError
+from ..progress import Progress, silent
+from ..take import Take
+from ..tracking.filters import check_layer, parse_layer
+
+__all__ = ["TrackOptions", "add_track_arguments"]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """Everything that shapes a track but the medium itself.
+
+    Attributes:
+        head: ``open``, or a file in the open head's format.
+        encoder: ``none``; this version ships no image encoder.
+        solve: fit the whole clip at once; without it every frame stands alone.
+        faces: ``largest``, ``all``, or how many.
+        start, end, step: frames of the source; ``end`` is the first frame left out.
+        neutral_frame: frame of the source in which the face rests; ``None``: found by itself.
+        device: where networks run.
+        filters: layers of :mod:`smirk_core.tracking.filters`.
+    """
+
+    head: str = "open"
+    encoder: str = "none"
+    solve: bool = True
+    faces: str | int = "largest"
+    start: int = 0
+    end: int | None = None
+    step: int = 1
+    neutral_frame: int | None = None
+    device: str = "auto"
+    filters: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done.
+
+        Raises:
+            SmirkError: one line that says what is wrong and what to do.
+        """
+        if self.encoder != "none":
+            raise AssetError(
+                f"There is no image encoder in this version, so --encoder {self.encoder} cannot be used; "
+                "leave it out (landmarks and the clip solve do the work)."
+            )
+        if self.head != "open" and Path(self.head).suffix != ".npz":
+            raise AssetError(
+                f"Cannot use {self.head} as a head: this version reads the bundled head and .npz files in its format, "
+                "no FLAME files yet."
+            )
+        if self.device not in DEVICES:
+            raise SmirkError(f"Unknown device '{self.device}'; there are {', '.join(DEVICES)}.")
+        if self.device in ("cuda", "mps"):
+            raise SmirkError(f"Nothing in this version runs on {self.device}; use --device auto.")
+        faces = self.faces
+        if not (faces in ("largest", "all") or (isinstance(faces, int) and faces >= 1)):
+            raise SmirkError(f"--faces is 'largest', 'all' or a number from 1 on, not {faces!r}.")
+        if self.start < 0 or self.step < 1 or (self.end is not None and self.end <= self.start):
+            raise SmirkError("--start counts from 0, --end comes after --start, and --step is 1 or more.")
+        if self.neutral_frame is not None and self.neutral_frame < 0:
+            raise SmirkError("--neutral-frame counts from 0.")
+
+    @staticmethod
+    def from_arguments(arguments: argparse.Namespace) -> TrackOptions:
+        """Options from parsed command-line arguments."""
+        faces = arguments.faces
+        return TrackOptions(
+            head=arguments.head,
+            encoder=arguments.encoder,
+            solve=arguments.solve,
+            faces=int(faces) if faces.lstrip("-").isdecimal() else faces,
+            start=arguments.start,
+            end=arguments.end,
+            step=arguments.step,
+            neutral_frame=arguments.neutral_frame,
+            device=arguments.device,
+            filters=tuple(parse_layer(text) for text in arguments.filter),
+        )
+
+    @staticmethod
+    def from_job(job: Mapping[str, Any]) -> TrackOptions:
+        """Options from a worker's job; keys that are missing keep their defaults.
+
+        Raises:
+            SmirkError: a key is unknown or a value of the wrong kind.
+        """
+        known = {f.name for f in fields(TrackOptions)}
+        unknown = sorted(set(job) - known)
+        if unknown:
+            raise SmirkError(f"The job has an unknown key '{unknown[0]}'.")
+        values = dict(job)
+        values["filters"] = tuple(check_layer(layer) for layer in job.get("filters") or ())
+        try:
+            return TrackOptions(**values)
+        except TypeError as error:
+            raise SmirkError("The job holds a value of the wrong kind.") from error
+
+    def run(self, media: str, progress: Progress = silent) -> list[Take]:
+        """Track one medium: a take per face asked for, largest first.
+
+        Raises:
+            SmirkError: the medium cannot be read, shows no face, or the run was cancelled before anything was found.
+        """
+        from ..tracking.tracker import track_all
+
+        return track_all(
+            media,
+            head=self.head,
+            encoder=self.encoder,
+            solve=self.solve,
+            faces=self.faces,
+            start=self.start,
+            end=self.end,
+            step=self.step,
+            filters=self.filters,
+            progress=progress,
+            neutral_frame=self.neutral_frame,
+        )
+
+
+def add_track_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that every tracking command has."""
+    group = parser.add_argument_group("tracking")
+    group.add_argument("--head", default="open", metavar="open|FILE", help="head model (default: the bundled one)")
+    group.add_argument(
+        "--encoder",
+        default="none",
+        metavar="none|bundled|FILE",
+        help="image encoder (this version has none: landmarks and the solve do the work)",
+    )
+    group.add_argument(
+        "--solve",
+        default=True,
+        action=argparse.BooleanOptionalAction,
+        help="fit the whole clip at once (default), or every frame alone",
+    )
+    group.add_argument("--faces", default="largest", metavar="largest|all|N", help="whom to track (default: largest)")
+    group.add_argument("--start", type=int, default=0, metavar="FRAME", help="first frame, counted from 0")
+    group.add_argument("--end", type=int, metavar="FRAME", help="frame to stop before (default: the end)")
+    group.add_argument("--step", type=int, default=1, metavar="N", help="take every Nth frame")
+    group.add_argument(
+        "--neutral-frame", type=int, metavar="FRAME", help="a frame in which the face rests (default: found by itself)"
+    )
+    group.add_argument("--device", default="auto", choices=DEVICES, help="where networks run")
+    group.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="KIND[:KEY=VALUE,…]",
+        help="smooth: savgol, median or one_euro, e.g. savgol:window=9,mouth=0.5,head=1; may be repeated",
+    )

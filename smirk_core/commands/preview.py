@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``smirk preview``: a take as a video or contact sheet, footage and head side by side."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import ExportError
+from ..export.atomic import check_writable
+from ..take import load_take
+from .batch import Job, run_batch
+from .outputs import check_suffix
+
+__all__ = ["add_parser"]
+
+SUFFIXES = (".mp4", ".png")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("preview", help="a take beside its footage, as video or picture")
+    parser.add_argument("take", metavar="TAKE", help="NAME.take.npz")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file ending in {' or '.join(SUFFIXES)}")
+    parser.add_argument("--media", metavar="FILE", help="the footage, where it is no longer where the take says")
+    parser.add_argument("--head", default="open", metavar="open|FILE", help="head model that the take was made with")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    check_suffix(arguments.output, SUFFIXES)
+    check_writable(arguments.output)
+    take = load_take(arguments.take)
+
+    def work(index: int, job: Job) -> None:
+        from ..heads.open_head import load_head
+        from ..rendering.preview import preview
+
+        if arguments.media == "":
+            raise ExportError("--media needs a file.")
+        job.wrote(
+            preview(
+                take,
+                arguments.output,
+                media=arguments.media,
+                head=load_head(arguments.head),
+                progress=job.progress,
+            )
+        )
+
+    return run_batch([arguments.take], work)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A take as named curves: the 52 ARKit weights and the angles of head and eyes. What tables and JSON are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import TakeError
+from ..heads.arkit import arkit_from_groups
+from ..heads.head_model import HeadModel
+from ..heads.parameters import ARKIT_NAMES
+from ..heads.rotation import matrix_from_rotvec
+from ..take import Take
+
+__all__ = ["ANGLE_NAMES", "Curves", "check_head", "curves_of", "yaw_pitch_roll"]
+
+Floats = npt.NDArray[np.floating[Any]]
+ANGLE_NAMES: tuple[str, ...] = (
+    "HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "RightEyeYaw", "RightEyePitch",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Named curves of one take.
+
+    Attributes:
+        times: (N,) seconds.
+        weights: (N, 52) in the order of :data:`ARKIT_NAMES`.
+        angles: (N, 7) radians in the order of :data:`ANGLE_NAMES`.
+    """
+
+    times: Floats
+    weights: Floats
+    angles: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all 59 columns of :attr:`table`."""
+        return ARKIT_NAMES + ANGLE_NAMES
+
+    @property
+    def table(self) -> Floats:
+        """(N, 59) weights and angles side by side."""
+        return np.concatenate([self.weights, self.angles], axis=1)
+
+
+def yaw_pitch_roll(rotvec: Floats) -> Floats:
+    """(N, 3) rotation vectors to (N, 3) yaw, pitch, roll in radians.
+
+    Convention: R = Ry(yaw) Rx(pitch) Rz(roll), right-handed about head space's axes. Yaw turns the nose to the
+    subject's left, pitch lowers it, roll tips the head towards the subject's right shoulder. A pure turn
+    (0, 0.5, 0) is yaw 0.5, pitch 0, roll 0. At pitch +-90 degrees yaw and roll cannot be told apart.
+    """
+    m = matrix_from_rotvec(np.asarray(rotvec, np.float64))
+    pitch = np.arcsin(np.clip(-m[:, 1, 2], -1, 1))
+    yaw = np.arctan2(m[:, 0, 2], m[:, 2, 2])
+    roll = np.arctan2(m[:, 1, 0], m[:, 1, 1])
+    return np.stack([yaw, pitch, roll], axis=1)
+
+
+def check_head(take: Take, head: HeadModel) -> None:
+    """Make sure that ``take`` was made with ``head``.
+
+    Raises:
+        TakeError: it was made with another head.
+    """
+    if take.info.head_digest != head.digest:
+        made = take.info.head or "an unknown head"
+        raise TakeError(f"This take was made with {made} ({take.info.head_digest[:8]}), not with {head.name}.")
+
+
+def curves_of(take: Take, head: HeadModel, *, raw: bool = False) -> Curves:
+    """The curves of a take, filtered unless ``raw``.
+
+    Raises:
+        TakeError: the take was made with another head.
+    """
+    check_head(take, head)
+    groups = take.raw if raw else take.filtered
+    eyes = np.asarray(groups.get("eyes", np.zeros((len(take), 4))), np.float64)
+    turns = yaw_pitch_roll(groups.get("rotation", np.zeros((len(take), 3))))
+    weights = arkit_from_groups(head, {k: v for k, v in groups.items() if len(v)})
+    return Curves(np.asarray(take.times, np.float64), weights, np.concatenate([turns, eyes[:, [1, 0, 3, 2]]], axis=1))
