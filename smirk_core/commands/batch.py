@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -49,10 +50,10 @@ class Job:
 def explain(error: BaseException) -> str:
     """One line for a person, whatever went wrong.
 
-    With SMIRK_DEBUG=1 the error is raised again instead, so that its traceback can be read.
+    With SMIRK_DEBUG=1 the traceback goes to standard error as well.
     """
     if debugging() and not isinstance(error, KeyboardInterrupt):
-        raise error
+        traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt | Cancelled):
         return "Stopped; nothing was kept."
     if isinstance(error, SmirkError):
