@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batched Gauss-Newton for landmarks of many frames at once: box bounds, Gaussian priors, smoothness in time, one identity.
+"""Batched Gauss-Newton for the landmarks of many frames: box bounds, Gaussian priors, smoothness in time, one identity.
 
 Each frame has its own small dense block (about 54 unknowns); frames meet only through the smoothness of neighbours and
 through the shared identity. So the blocks are built by batched matrix products, smoothness is handled by conjugate
@@ -19,7 +19,7 @@ from .landmark_model import LandmarkModel
 __all__ = ["FrameProblem", "Smoothness", "solve_frames", "solve_with_identity"]
 
 Floats = npt.NDArray[np.floating[Any]]
-_CHUNK = 48  # frames whose Jacobian (about 0.2 MB each) is held at once
+_CHUNK = 16  # frames whose Jacobian (about 0.2 MB each; few, so that they stay in the cache) is held at once
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,20 @@ def _normal_equations(
         )
         assert slopes is not None
         residual, weight = _residual_weights(problem, part, points)
+        root = np.sqrt(weight)
+        slopes *= root[..., None]
+        residual = (residual * root).reshape(len(points), -1, 1)
         rows = slopes.reshape(len(points), -1, p)
-        weighted = rows * np.broadcast_to(weight, residual.shape).reshape(len(points), -1, 1)
-        transposed = np.swapaxes(weighted, 1, 2)
-        hessian[part] = transposed @ rows
-        gradient[part] = (transposed @ residual.reshape(len(points), -1, 1))[..., 0]
+        transposed = np.swapaxes(rows, 1, 2)
+        np.matmul(transposed, rows, out=hessian[part])
+        gradient[part] = (transposed @ residual)[..., 0]
         if by_identity is not None:
+            by_identity *= root[..., None]
             wide = by_identity.reshape(len(points), -1, k)
             cross[part] = transposed @ wide
             flat = wide.reshape(-1, k)
-            heavy = flat * np.broadcast_to(weight, residual.shape).reshape(-1, 1)
-            shared += heavy.T @ flat
-            shared_gradient += heavy.T @ residual.reshape(-1)
+            shared += flat.T @ flat
+            shared_gradient += flat.T @ residual.reshape(-1)
     return hessian, gradient, cross, shared, shared_gradient
 
 

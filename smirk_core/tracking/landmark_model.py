@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..heads.head_model import HeadModel, LandmarkEmbedding
 from ..heads.rotation import matrix_from_rotvec
 
-__all__ = ["BLOCKS", "FrameLayout", "LandmarkModel", "left_jacobian", "mouth_opening"]
+__all__ = ["BLOCKS", "FrameLayout", "LandmarkModel", "left_jacobian"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -62,15 +62,18 @@ def left_jacobian(rotvec: Floats) -> Floats:
     return np.eye(3, dtype=rotvec.dtype) + first * k + second * (k @ k)
 
 
+def _cross(a: Floats, b: Floats) -> Floats:
+    """np.cross without its overhead on small arrays."""
+    x = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
+    y = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
+    z = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return np.stack([x, y, z], -1)
+
+
 def _skew(v: Floats) -> Floats:
     zero = np.zeros_like(v[..., 0])
     rows = [zero, -v[..., 2], v[..., 1], v[..., 2], zero, -v[..., 0], -v[..., 1], v[..., 0], zero]
     return np.stack(rows, -1).reshape(*v.shape[:-1], 3, 3)
-
-
-def mouth_opening(model: HeadModel) -> float:
-    """Radians of jaw rotation that count as fully open."""
-    return float(model.angles.get("jawOpen", 0.4))
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class _Part:
     """The share of every landmark that one rigid part carries. Lp points have a share.
 
     ``identity`` (K, Lp, 3), ``linear`` (E + 2 + C, Lp, 3): expressions, lids, correctives; ``base`` (Lp, 3).
+    ``slopes`` (3, Lp * P): the linear unknowns once more, in the columns of the Jacobian, the other columns zero.
+    ``corrective_slopes`` (3, Lp * C).
     """
 
     joint: int
@@ -86,6 +91,8 @@ class _Part:
     base: Floats
     identity: Floats
     linear: Floats
+    slopes: Floats
+    corrective_slopes: Floats
 
 
 class LandmarkModel:
@@ -113,13 +120,21 @@ class LandmarkModel:
             points = np.flatnonzero(share[:, :, slot].sum(1) > 1e-6)
             factor = share[points, :, slot].astype(np.float32)  # (Lp, 3)
             index = corners[points]
+            moved = np.einsum("lk,nlkc->nlc", factor, linear[:, index])
+            size, expressions = self.layout.size, self.layout.expression_size
+            slopes = np.zeros((3, len(points), size), np.float32)
+            slopes[..., self.layout["expression"]] = np.transpose(moved[:expressions], (2, 1, 0))
+            slopes[..., self.layout["eyelids"]] = np.transpose(moved[expressions : expressions + 2], (2, 1, 0))
+            corrective = np.ascontiguousarray(np.transpose(moved[expressions + 2 :], (2, 1, 0)))
             part = _Part(
                 joint=joint,
                 points=points,
                 mass=factor.sum(1),
                 base=np.einsum("lk,lkc->lc", factor, model.template[index]),
                 identity=np.einsum("lk,nlkc->nlc", factor, model.identity_basis[: self.identity_size][:, index]),
-                linear=np.einsum("lk,nlkc->nlc", factor, linear[:, index]),
+                linear=moved,
+                slopes=slopes.reshape(3, -1),
+                corrective_slopes=corrective.reshape(3, -1),
             )
             self._parts.append(part)
         regressor = model.joint_regressor
@@ -133,7 +148,13 @@ class LandmarkModel:
         return bases, self._joints + np.tensordot(identity, self._joint_identity[:k], 1)
 
     def evaluate(
-        self, identity: Floats, unknowns: Floats, base_rotation: Floats, *, jacobian: bool = False, with_identity: bool = False
+        self,
+        identity: Floats,
+        unknowns: Floats,
+        base_rotation: Floats,
+        *,
+        jacobian: bool = False,
+        with_identity: bool = False,
     ) -> tuple[Floats, Floats | None, Floats | None]:
         """Image points in units of metres at the reference scale, and their derivatives.
 
@@ -184,38 +205,34 @@ class LandmarkModel:
         if not jacobian:
             return points, None, None
 
-        out = np.zeros((n, 2, count, layout.size), np.float32)
+        whole = self._parts[0]
+        out = (image.reshape(-1, 3) @ whole.slopes).reshape(n, 2, len(whole.points), layout.size)
+        if len(whole.points) < count:
+            out, some = np.zeros((n, 2, count, layout.size), np.float32), out
+            out[:, :, whole.points] = some
+        follow = len(self._features)
+        followers = np.zeros((n, 2, count, follow), np.float32)
+        for slot, p in enumerate(self._parts):
+            turn = (image @ local[:, p.joint - 2] if p.joint else image).reshape(-1, 3)
+            if follow:
+                followers[:, :, p.points] += (turn @ p.corrective_slopes).reshape(n, 2, len(p.points), follow)
+            if not p.joint:
+                continue
+            out[:, :, p.points] += (turn @ p.slopes).reshape(n, 2, len(p.points), layout.size)
+            _, _, block, width = _PARTS[p.joint - 2]
+            spin = left_jacobian(rotvecs[:, p.joint - 2])
+            arms = _cross(np.swapaxes(spin, 1, 2)[:, None, :width], turned[slot][:, :, None, :])  # (N, Lp, w, 3)
+            moved = arms.reshape(n, -1, 3) @ np.swapaxes(image, 1, 2)  # (N, Lp w, 2)
+            out[:, :, p.points, block] += np.transpose(moved.reshape(n, -1, width, 2), (0, 3, 1, 2))
         spin = left_jacobian(x[:, 0:3])  # (N, 3, 3)
-        sweep = np.cross(np.swapaxes(spin, 1, 2)[:, None], rotated[:, :, None, :])  # (N, L, 3 directions, 3)
-        sweep = sweep[..., :2] * (scale[:, None, None, None] * flip)
-        out[..., 0:3] = np.transpose(sweep, (0, 3, 1, 2))
+        sweep = _cross(np.swapaxes(spin, 1, 2)[:, None], rotated[:, :, None, :])  # (N, L, 3 directions, 3)
+        out[..., 0:3] = np.transpose(sweep[..., :2] * (scale[:, None, None, None] * flip), (0, 3, 1, 2))
         out[..., 3] = np.swapaxes(flat, 1, 2)
         out[:, 0, :, 4] = 1.0
         out[:, 1, :, 5] = 1.0
-
-        expressions = layout.expression_size
-        total = expressions + 2 + len(self._features)
-        slopes = np.zeros((n, 2, count, total), np.float32)
-        for slot, p in enumerate(self._parts):
-            turn = image if not p.joint else image @ local[:, p.joint - 2]
-            basis = np.ascontiguousarray(np.transpose(p.linear, (2, 1, 0))).reshape(3, -1)
-            part = (turn.reshape(-1, 3) @ basis).reshape(n, 2, len(p.points), total)
-            if len(p.points) == count:
-                slopes += part
-            else:
-                slopes[:, :, p.points] += part
-            if p.joint:
-                _, _, block, width = _PARTS[p.joint - 2]
-                spin = left_jacobian(rotvecs[:, p.joint - 2])
-                arms = np.cross(np.swapaxes(spin, 1, 2)[:, None, :width], turned[slot][:, :, None, :])  # (N, Lp, w, 3)
-                moved = np.einsum("nic,nlwc->nilw", image, arms, optimize=True)
-                out[:, :, p.points, block] += moved
-        out[..., layout["expression"]] = slopes[..., :expressions]
-        out[..., 13:15] = slopes[..., expressions : expressions + 2]
-        if len(self._features):
+        if follow:
             # Correctives follow the joints' rotations, so their slopes belong to those.
-            followers = slopes[..., expressions + 2 :].reshape(n, 2 * count, -1) @ feature_slopes
-            out[..., 6:13] += followers.reshape(n, 2, count, 7)
+            out[..., 6:13] += (followers.reshape(n, -1, follow) @ feature_slopes).reshape(n, 2, count, 7)
         by_identity = self._identity_slopes(image, local, scale, flip) if with_identity else None
         return points, out, by_identity
 
@@ -223,7 +240,9 @@ class LandmarkModel:
         """The used elements of R_j - I (N, C) and their derivatives by jaw (3) and gaze (2 + 2) (N, C, 7)."""
         n, count = len(rotvecs), len(self._features)
         joint, element = self._features // 9, self._features % 9  # joint 0 is the neck, at rest
-        full = np.concatenate([np.zeros((n, 1, 9), np.float32), (local - np.eye(3, dtype=np.float32)).reshape(n, 3, 9)], 1)
+        full = np.concatenate(
+            [np.zeros((n, 1, 9), np.float32), (local - np.eye(3, dtype=np.float32)).reshape(n, 3, 9)], 1
+        )
         feature = full[:, joint, element]
         out = np.zeros((n, count, 7), np.float32)
         if slopes and count:

@@ -2,8 +2,8 @@
 """The clip solve: all frames of one face together, from detected landmarks to parameters.
 
 A clip has one identity, one camera convention and motion that does not jump. The steps: pose of every frame from the
-mean head; what the learned model of the detector says about the expression; the most neutral frames; identity from a few
-well-chosen frames; then all frames, smooth in time. Each step is a batched Gauss-Newton solve (gauss_newton.py).
+mean head; what the learned model of the detector says about the expression; the most neutral frames; identity from a
+few well-chosen frames; then all frames, smooth in time. Each step is a batched Gauss-Newton solve (gauss_newton.py).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Solution", "SolveSettings", "solve_clip"]
 
 Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.intp]
 _REFERENCE_STEP = 0.04  # seconds; strengths of smoothing are stated for 25 frames per second
 _WINDOW, _OVERLAP = 1500, 40  # long clips are solved in windows so that memory stays bounded
 
@@ -93,7 +94,7 @@ _STRENGTH: Mapping[str, float] = {
 _SPREAD: Mapping[str, float] = {"jaw": 0.2, "eyes": 0.25, "eyelids": 0.5, "expression": 0.3}
 
 
-def _embedding(model: HeadModel) -> tuple[LandmarkEmbedding, npt.NDArray[np.intp]]:
+def _embedding(model: HeadModel) -> tuple[LandmarkEmbedding, Ints]:
     """The richest embedding that the head has for MediaPipe's points, and which points those are."""
     if "mediapipe_478" in model.landmarks:
         return model.landmarks["mediapipe_478"], np.arange(478)
@@ -165,7 +166,9 @@ class _Clip:
         self.seen = _facing(model, embedding, rotation)
         variance = (settings.landmark_error / embedding.weight) ** 2 / settings.independence
         self.trust = (self.seen / variance).astype(np.float32)
-        self.outlier = np.broadcast_to(3 * settings.landmark_error / embedding.weight, self.trust.shape).astype(np.float32)
+        self.outlier = np.broadcast_to(3 * settings.landmark_error / embedding.weight, self.trust.shape).astype(
+            np.float32
+        )
 
         low, high = np.full(self.layout.size, -np.inf), np.full(self.layout.size, np.inf)
         low[self.layout["expression"]], high[self.layout["expression"]] = model.expression_range
@@ -225,6 +228,7 @@ def _load_prior(model: HeadModel, settings: SolveSettings) -> LandmarkPrior | No
         return None
     try:
         from .landmark_prior import load_landmark_prior
+
         return load_landmark_prior()
     except Exception:  # DEV
         return None
@@ -233,10 +237,10 @@ def _load_prior(model: HeadModel, settings: SolveSettings) -> LandmarkPrior | No
 def _activity(weights: Floats) -> Floats:
     """(N,) how far each frame is from neutral, by its (N, 52) ARKit weights; gaze does not count."""
     counts = np.array([0.0 if name.startswith("eyeLook") else 1.0 for name in ARKIT_NAMES])
-    return np.abs(weights) @ counts
+    return np.asarray(np.abs(weights) @ counts)
 
 
-def _neutral_frames(clip: _Clip, weights: Floats) -> Floats:
+def _neutral_frames(clip: _Clip, weights: Floats) -> Ints:
     """Positions (among visible frames) of the most neutral, most frontal frames; empty when none is near neutral."""
     if clip.settings.neutral_frame is not None:
         return np.flatnonzero(clip.visible == clip.settings.neutral_frame)
@@ -247,7 +251,7 @@ def _neutral_frames(clip: _Clip, weights: Floats) -> Floats:
     return best[score[best] < max(1.2, 1.5 * float(score.min()))] if float(score.min()) < 2.0 else best[:0]
 
 
-def _identity_frames(clip: _Clip, neutral: Floats) -> npt.NDArray[np.intp]:
+def _identity_frames(clip: _Clip, neutral: Ints) -> Ints:
     """A few frames that say most about identity: spread in time, the extremes of yaw, the neutral ones."""
     n = len(clip.visible)
     if n <= 32:
@@ -258,7 +262,7 @@ def _identity_frames(clip: _Clip, neutral: Floats) -> npt.NDArray[np.intp]:
     return np.unique(np.concatenate([spread, sides, neutral]).astype(int))
 
 
-def _bridge(values: Floats, visible: npt.NDArray[np.intp], times: Floats) -> Floats:
+def _bridge(values: Floats, visible: Ints, times: Floats) -> Floats:
     """Fill the frames without a face: straight between known neighbours, held at the ends."""
     t, known = times, times[visible]
     right = np.clip(np.searchsorted(known, t), 1, max(len(known) - 1, 1))
@@ -332,7 +336,7 @@ def solve_clip(
     return Solution(full, groups, all_errors, tuple(int(i) for i in clip.visible[neutral]))
 
 
-def _anchor(clip: _Clip, mean: Floats, spread: Floats, neutral: Floats) -> None:
+def _anchor(clip: _Clip, mean: Floats, spread: Floats, neutral: Ints) -> None:
     """Tell the neutral frames that they are: firmly where the user says so, gently where they were found."""
     if not len(neutral):
         return
@@ -344,7 +348,7 @@ def _anchor(clip: _Clip, mean: Floats, spread: Floats, neutral: Floats) -> None:
         spread[neutral, block] = np.minimum(spread[neutral, block], 0.03 if firm else 0.08)
 
 
-def _solve_identity(clip: _Clip, mean: Floats, spread: Floats, neutral: Floats) -> tuple[Floats, Floats]:
+def _solve_identity(clip: _Clip, mean: Floats, spread: Floats, neutral: Ints) -> tuple[Floats, Floats]:
     frames = _identity_frames(clip, neutral)
     start = clip.start.copy()
     known = np.isfinite(spread)
