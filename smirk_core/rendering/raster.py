@@ -63,45 +63,43 @@ def _checked(points: Floats, triangles: Ints, width: int, height: int) -> tuple[
 
 @dataclass(frozen=True)
 class _Edges:
-    """Half triangles between two of their corner heights: rows ``first`` .. ``first + rows``, left and right line."""
+    """Half triangles between two of their corner heights: rows ``first`` .. ``first + rows``, left and right line.
+
+    A line is (column, row, slope) of its upper end: column + slope * (r - row). Counting from the end makes it exact
+    there, so that all edges that meet in a vertex on a pixel centre agree about that pixel.
+    """
 
     triangle: Ints
     first: Ints
     rows: Ints
-    left: Floats
-    left_slope: Floats
-    right: Floats
-    right_slope: Floats
+    left: tuple[Floats, Floats, Floats]
+    right: tuple[Floats, Floats, Floats]
+
+    def crossing(self, line: tuple[Floats, Floats, Floats], half: Ints, row: Ints, width: int) -> Ints:
+        """First column at or right of the line in each row, within 0..width."""
+        column, start, slope = line
+        return np.clip(np.ceil(column[half] + slope[half] * (row - start[half])), 0, width).astype(np.int64)
 
 
 def _half_triangles(u: Floats, v: Floats, original: Ints, height: int) -> _Edges:
-    """(M, 3) corner columns and rows to half triangles; a line is column = offset + slope * row."""
+    """(M, 3) corner columns and rows to half triangles."""
     order = np.argsort(v, axis=1, kind="stable")
     u, v = np.take_along_axis(u, order, axis=1), np.take_along_axis(v, order, axis=1)
-    top, middle, bottom = u.T
-    v0, v1, v2 = v.T
+    (top, middle, bottom), (v0, v1, v2) = u.T, v.T
     with np.errstate(divide="ignore", invalid="ignore"):
         # A horizontal edge gets an infinite or undefined slope here and no rows below, so it is never used.
-        slope = [(bottom - top) / (v2 - v0), (middle - top) / (v1 - v0), (bottom - middle) / (v2 - v1)]
-        # Offsets from the upper end of each edge: the same number in both triangles that share it.
-        offset = [top - v0 * slope[0], top - v0 * slope[1], middle - v1 * slope[2]]
-    long_is_left = (bottom - top) * (v1 - v0) < (middle - top) * (v2 - v0)
+        slopes = [(bottom - top) / (v2 - v0), (middle - top) / (v1 - v0), (bottom - middle) / (v2 - v1)]
+    long_is_left = np.tile((bottom - top) * (v1 - v0) < (middle - top) * (v2 - v0), 2)
     cuts = np.clip(np.ceil(v), 0, height).astype(np.int64)
     first, rows = cuts[:, :2].T.ravel(), np.diff(cuts, axis=1).T.ravel()
-    both = np.concatenate([long_is_left, long_is_left])
-    long_offset, long_slope = np.tile(offset[0], 2), np.tile(slope[0], 2)
-    short_offset, short_slope = np.concatenate(offset[1:]), np.concatenate(slope[1:])
     used = np.flatnonzero(rows > 0)
-    both, long_offset, long_slope = both[used], long_offset[used], long_slope[used]
-    short_offset, short_slope = short_offset[used], short_slope[used]
+    long_is_left = long_is_left[used]
+    long = [np.tile(value, 2)[used] for value in (top, v0, slopes[0])]
+    short = [np.concatenate(pair)[used] for pair in ((top, middle), (v0, v1), (slopes[1], slopes[2]))]
+    left = [np.where(long_is_left, a, b) for a, b in zip(long, short, strict=True)]
+    right = [np.where(long_is_left, b, a) for a, b in zip(long, short, strict=True)]
     return _Edges(
-        np.tile(original, 2)[used],
-        first[used],
-        rows[used],
-        np.where(both, long_offset, short_offset),
-        np.where(both, long_slope, short_slope),
-        np.where(both, short_offset, long_offset),
-        np.where(both, short_slope, long_slope),
+        np.tile(original, 2)[used], first[used], rows[used], (left[0], left[1], left[2]), (right[0], right[1], right[2])
     )
 
 
@@ -127,8 +125,8 @@ def _fragments(points: Floats, triangles: Ints, width: int, height: int, cull: b
 
     half = np.repeat(np.arange(len(edges.rows)), edges.rows)
     row = np.arange(len(half)) + np.repeat(edges.first - (np.cumsum(edges.rows) - edges.rows), edges.rows)
-    start = np.clip(np.ceil(edges.left[half] + edges.left_slope[half] * row), 0, width).astype(np.int64)
-    stop = np.clip(np.ceil(edges.right[half] + edges.right_slope[half] * row), 0, width).astype(np.int64)
+    start = edges.crossing(edges.left, half, row, width)
+    stop = edges.crossing(edges.right, half, row, width)
     used = np.flatnonzero(stop > start)
     count, begin, owner = (stop - start)[used], (row * width + start)[used], edges.triangle[half[used]]
 

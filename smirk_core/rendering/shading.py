@@ -77,7 +77,7 @@ def shade_vertices(
     key = np.asarray(look.key, np.float32)
     facing = normals @ direction
     # Light bleeds through skin past the terminator, red furthest.
-    wrap = look.wrap * np.float32([1.0, 0.55, 0.4])
+    wrap = look.wrap * np.array([1.0, 0.55, 0.4], np.float32)
     diffuse = np.clip((facing[:, None] + wrap) / (1 + wrap), 0, None) * key
     diffuse *= (0.12 * look.wrap + (1 - 0.12 * look.wrap) * lit)[:, None]
     fill = light_basis(np.asarray(look.fill_direction))[2].astype(np.float32)
@@ -85,10 +85,10 @@ def shade_vertices(
     up = (0.5 + 0.5 * normals[:, 1])[:, None]
     sky, ground = np.asarray(look.sky, np.float32), np.asarray(look.ground, np.float32)
     # Crevices in skin glow red rather than going grey.
-    open_sky = paint.occlusion[:, None] ** np.float32([0.8, 1.0, 1.08])
+    open_sky = paint.occlusion[:, None] ** np.array([0.8, 1.0, 1.08], np.float32)
     diffuse += (ground + (sky - ground) * up) * open_sky
     diffuse *= (0.35 + 0.65 * paint.occlusion)[:, None]
-    half = direction + np.float32([0, 0, 1])
+    half = direction + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
     shine = np.clip(normals @ half, 0, None)
     gloss = look.gloss * lit * (0.7 * shine**12 + 0.9 * shine**48) * paint.occlusion
@@ -102,9 +102,9 @@ def _albedo(model: HeadModel, paint: HeadPaint, look: Look) -> npt.NDArray[np.fl
     phase = np.random.default_rng(look.seed)
     waves = phase.normal(0, 2.2, (3, 12)).astype(np.float32)
     blotch = np.sin(paint.position @ waves + phase.uniform(0, 6.28, 12).astype(np.float32)).mean(axis=1)
-    skin = skin * (1 + look.blotches * blotch[:, None] * np.float32([0.5, 1.0, 0.9]))
-    skin = skin * (1 - look.sockets * paint.sockets[:, None] * np.float32([0.42, 0.5, 0.42]))
-    skin = skin * (1 - look.flush * paint.flush[:, None] * np.float32([0.02, 0.34, 0.3]))
+    skin = skin * (1 + look.blotches * blotch[:, None] * np.array([0.5, 1.0, 0.9], np.float32))
+    skin = skin * (1 - look.sockets * paint.sockets[:, None] * np.array([0.42, 0.5, 0.42], np.float32))
+    skin = skin * (1 - look.flush * paint.flush[:, None] * np.array([0.02, 0.34, 0.3], np.float32))
     return np.clip(skin, 0.003, 1).astype(np.float32)
 
 
@@ -154,7 +154,7 @@ def render_vertices(
         vertices = vertices + normals * (paint.hair * look.hair * look.hair_volume)[:, None]
     scale, tx, ty = (float(c) for c in np.asarray(camera).ravel())
     shift = (s - 1) / 2  # the centre of a pixel is the centre of its s x s samples
-    fine = np.float32([[scale * s, tx * s + shift, ty * s + shift]])
+    fine = np.array([[scale * s, tx * s + shift, ty * s + shift]], np.float32)
     points = project(vertices[None].astype(np.float32), fine)[0]
 
     solid = rasterize(points, triangles[paint.solid], width * s, height * s)
@@ -231,7 +231,7 @@ def _paint_skin(
     blotch, spots, pores, strands = noise.T
     colour *= (1 + look.blotches * 0.35 * blotch + 0.035 * look.pores * pores)[:, None]
     freckle = np.clip(spots - 1.5, 0, 1) * look.freckles * (1 - lips)
-    colour *= 1 - freckle[:, None] * np.float32([0.35, 0.55, 0.65])
+    colour *= 1 - freckle[:, None] * np.array([0.35, 0.55, 0.65], np.float32)
     stubble = look.stubble * beard * np.clip(0.55 + 0.35 * spots, 0, 1)
     hair_colour, brow_colour = linear(look.hair_colour), linear(look.brow_colour)
     colour += (hair_colour * 1.2 - colour) * stubble[:, None]

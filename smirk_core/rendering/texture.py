@@ -97,7 +97,7 @@ def vertex_normals(vertices: Floats, triangles: Ints, gather: csr_matrix | None 
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     normals = np.asarray(gather @ np.cross(b - a, c - a).astype(np.float32))
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.where(length > 0, normals / np.maximum(length, 1e-30), np.float32([0, 0, 1])).astype(np.float32)
+    return np.where(length > 0, normals / np.maximum(length, 1e-30), np.array([0, 0, 1], np.float32)).astype(np.float32)
 
 
 def light_basis(direction: Floats) -> Floats:
@@ -231,7 +231,7 @@ def _paint(model: HeadModel) -> HeadPaint:
     around = np.degrees(np.arctan2(np.abs(x), z + 1.35))
     ears = soft(region("ears"), 1)
     hair = _step(-0.12, 0.16, y - _hairline(around)) * (1 - np.clip(2 * ears, 0, 1)) * skin
-    lips = soft(_material_vertices(model, materials, "lip") | (region("lips") > 0.5), 1) * skin
+    lips = soft((_material_vertices(model, materials, "lip") | (region("lips") > 0.5)).astype(np.float64), 1) * skin
     beard = _step(-0.62, -0.95, y) * _step(-1.2, -0.7, z - 0.25 * y) * _step(-2.35, -1.95, y) * skin
     beard *= 1 - np.clip(1.5 * lips, 0, 1)
     sockets = 0.8 * _blob(position, (0.5, -0.22, 0.35), (0.3, 0.13, 0.5))
