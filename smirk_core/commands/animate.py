@@ -6,18 +6,18 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..errors import SmirkError, TakeError
 from ..take import Take, load_take
-from .batch import Job, run_batch
+from .batch import Job, kept, run_batch
 from .options import TrackOptions, add_track_arguments
 from .outputs import check_suffix, face_path, plan_outputs
 
-__all__ = ["SCENE_SUFFIXES", "add_parser", "blender_api", "is_take"]
+__all__ = ["SCENE_SUFFIXES", "add_parser", "is_take", "scene_writer"]
 
-SCENE_SUFFIXES = (".blend", ".glb", ".fbx", ".usd")
+SCENE_SUFFIXES = (".blend", ".glb", ".fbx", ".usd", ".usda", ".usdc")
 SUFFIXES = (*SCENE_SUFFIXES, ".npz")
 
 
@@ -39,8 +39,8 @@ def is_take(path: str) -> bool:
     return path.endswith(".npz")
 
 
-def blender_api() -> Any:
-    """The module :mod:`blender_smirk.api`.
+def scene_writer() -> Callable[..., Path]:
+    """:func:`blender_smirk.headless.write_scene`, the one door from here to Blender.
 
     Raises:
         SmirkError: Blender's Python module is not installed here.
@@ -51,7 +51,7 @@ def blender_api() -> Any:
             'Get it with: pip install "smirk-blender[blender]" (Python 3.11 or 3.13), '
             "or write a take (-o NAME.take.npz) and load it in Blender."
         )
-    return importlib.import_module("blender_smirk.api")
+    return importlib.import_module("blender_smirk.headless").write_scene
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,38 +59,27 @@ def run(arguments: argparse.Namespace) -> int:
     form = arguments.format if arguments.format.startswith(".") else f".{arguments.format}"
     form = check_suffix(f"x{form}", SUFFIXES)
     outputs = plan_outputs(arguments.media, arguments.output, ".take.npz" if form == ".npz" else form, SUFFIXES)
-    scenes = outputs[0].suffix.lower() != ".npz"
-    api = blender_api() if scenes else None
+    write_scene = scene_writer() if outputs[0].suffix.lower() != ".npz" else None
 
     def work(index: int, job: Job) -> None:
         medium, output = arguments.media[index], outputs[index]
         takes = [load_take(medium)] if is_take(medium) else options.run(medium, job.progress)
         if job.stopped:
-            job.partial = f"stopped; kept {len(takes[0])} frames ({takes[0].info.notes or 'partial take'})"
-        if api is None:
+            job.partial = kept(takes)
+        if write_scene is None:
             for number, take in enumerate(takes):
                 job.wrote(take.save(face_path(output, number, len(takes))))
             return
         try:
-            _write_scene(api, takes, medium, output, options.head)
+            write_scene(takes, output, head=options.head)
         except Exception as error:
             if is_take(medium):
                 raise
-            # Tracking is the long part; a full disk or a codec that Blender lacks must not cost it.
-            saved = _rescue(takes, output)
-            raise SmirkError(f"{error} {saved}") from error
+            # Tracking is the long part; a full disk or a missing exporter must not cost it.
+            raise SmirkError(f"{error} {_rescue(takes, output)}") from error
         job.wrote(output)
 
     return run_batch(arguments.media, work)
-
-
-def _write_scene(api: Any, takes: list[Take], medium: str, output: Path, head: str) -> None:
-    """All takes of one medium into one file."""
-    api.new_scene()
-    for take in takes:
-        source = take.info.source if is_take(medium) else medium
-        api.animate(source, take=take, head=head)
-    api.save(output)
 
 
 def _rescue(takes: list[Take], output: Path) -> str:

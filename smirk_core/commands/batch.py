@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import Cancelled, SmirkError
+from ..take import Take
 from .terminal import Bar, Stop, debugging, quiet
 
-__all__ = ["Job", "explain", "run_batch"]
+__all__ = ["Job", "explain", "kept", "run_batch"]
 
 
 class Job:
@@ -96,3 +97,10 @@ def run_batch(names: Sequence[str], work: Callable[[int, Job], None]) -> int:
             done = len(names) - len(failed)
             print(f"smirk: {done} of {len(names)} done; not done in full: {', '.join(failed)}", file=err, flush=True)
     return 2 if failed else 0
+
+
+def kept(takes: Sequence[Take]) -> str:
+    """What was kept of a run that Ctrl-C stopped, in words."""
+    frames = " and ".join(str(len(take)) for take in takes)
+    notes = takes[0].info.notes
+    return f"stopped; kept {frames} frames" + (f" ({notes})" if notes else "")

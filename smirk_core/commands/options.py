@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -117,7 +118,7 @@ class TrackOptions:
         from ..tracking.tracker import track_all
 
         return track_all(
-            media,
+            os.path.abspath(media),  # noqa: PTH100 - may be a pattern; a take must find its footage from any folder
             head=self.head,
             encoder=self.encoder,
             solve=self.solve,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import ExportError
 from ..export.atomic import check_writable
 from ..take import load_take
 from .batch import Job, run_batch
@@ -13,13 +12,13 @@ from .outputs import check_suffix
 
 __all__ = ["add_parser"]
 
-SUFFIXES = (".mp4", ".png")
+SUFFIXES = (".mp4", ".png", ".jpg")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("preview", help="a take beside its footage, as video or picture")
     parser.add_argument("take", metavar="TAKE", help="NAME.take.npz")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file ending in {' or '.join(SUFFIXES)}")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file ending in {', '.join(SUFFIXES)}")
     parser.add_argument("--media", metavar="FILE", help="the footage, where it is no longer where the take says")
     parser.add_argument("--head", default="open", metavar="open|FILE", help="head model that the take was made with")
     parser.set_defaults(run=run)
@@ -34,16 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ..heads.open_head import load_head
         from ..rendering.preview import preview
 
-        if arguments.media == "":
-            raise ExportError("--media needs a file.")
-        job.wrote(
-            preview(
-                take,
-                arguments.output,
-                media=arguments.media,
-                head=load_head(arguments.head),
-                progress=job.progress,
-            )
-        )
+        model = load_head(arguments.head)
+        job.wrote(preview(take, arguments.output, media=arguments.media, progress=job.progress, model=model))
 
     return run_batch([arguments.take], work)
