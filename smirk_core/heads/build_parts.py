@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts that MakeHuman lacks or has too coarse: eyeballs, rows of teeth, lashes and brows, in metres.
+
+Left parts are built, right parts are their mirror images with turned winding, so that the head is symmetric to
+the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["EYE_SEGMENTS", "Part", "brow_strokes", "eyeball", "flip", "lash_cards", "teeth_row"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+EYE_SEGMENTS = 28
+MM = 1e-3
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of mesh: ``points`` (n, 3 or what its maker says), ``polygons`` (P, 4), ``materials`` (P,) names."""
+
+    points: Floats
+    polygons: Ints
+    materials: npt.NDArray[np.str_]
+
+
+def flip(polygons: Ints) -> Ints:
+    """Turn the winding of quads and of triangles (-1 in the last column)."""
+    triangle = polygons[:, 3] < 0
+    turned = polygons[:, ::-1].copy()
+    turned[triangle] = np.concatenate([polygons[triangle][:, 2::-1], polygons[triangle][:, 3:]], axis=1)
+    return turned
+
+
+def _grid(rows: int, columns: int, closed: bool) -> Ints:
+    """Quads of a (rows, columns) grid of vertices, wound so that row x column points outward."""
+    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
+    right = (c + 1) % columns
+    quads = [r * columns + c, (r + 1) * columns + c, (r + 1) * columns + right, r * columns + right]
+    return np.stack(quads, axis=-1).reshape(-1, 4)
+
+
+# Degrees from the pupil. A pupil of 4 mm and an iris of 11.7 mm on a ball of 12.5 mm radius are those of adults.
+_PUPIL, _LIMBUS = 9.2, 27.9
+_RINGS = (4.6, _PUPIL, 14.0, 19.0, 24.0, _LIMBUS, 32.0, 38.0, 46.0, 56.0, 68.0, 82.0, 100.0, 122.0, 150.0)
+CORNEA = 0.04  # how far the cornea stands out, in radii
+
+
+def eyeball() -> Part:
+    """A ball of radius 1 that looks along +z, its pole in the pupil, with a slight cornea."""
+    theta = np.radians(_RINGS)[:, None]
+    phi = (np.arange(EYE_SEGMENTS) + 0.5)[None] * (2 * np.pi / EYE_SEGMENTS)
+    ring = np.stack(
+        [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta) + 0 * phi], axis=-1
+    ).reshape(-1, 3)
+    points = np.concatenate([[[0, 0, 1.0]], ring, [[0, 0, -1.0]]])
+    angle = np.degrees(np.arccos(np.clip(points[:, 2], -1, 1)))
+    points *= (1 + CORNEA * np.clip(1 - (angle / _LIMBUS) ** 2, 0, None) ** 1.5)[:, None]
+    n, last = EYE_SEGMENTS, len(_RINGS)
+    spin = np.arange(n)
+    none = np.full(n, -1)
+    cap = np.stack([np.zeros(n, int), 1 + spin, 1 + (spin + 1) % n, none], axis=1)
+    start = 1 + (last - 1) * n
+    back = np.stack([np.full(n, 1 + last * n), start + (spin + 1) % n, start + spin, none], axis=1)
+    body = 1 + _grid(last, n, closed=True)
+    polygons = np.concatenate([cap, body, back])
+    outer = np.concatenate([np.full(n, _RINGS[0]), np.repeat(_RINGS[1:], n), np.full(n, 180.0)])
+    materials = np.where(outer <= _PUPIL + 0.01, "pupil", np.where(outer <= _LIMBUS + 0.01, "iris", "eye_white"))
+    return Part(points, polygons, materials)
+
+
+# Crown widths in mm from the midline backwards (upper, lower): textbook means of adult teeth.
+_WIDTHS = {
+    "upper": (8.5, 6.6, 7.6, 7.0, 6.8, 10.2, 9.6),
+    "lower": (5.4, 5.9, 6.9, 7.0, 7.1, 11.0, 10.4),
+}
+_COLUMNS_PER_TOOTH = 3
+
+
+def teeth_row(which: str) -> Part:
+    """One jaw's teeth with gums. Metres; origin at the midline of the biting edge, +z front, teeth of ``upper`` up.
+
+    14 teeth of three columns on an elliptic arch; seven rows from the gum in front over the edge to the back.
+    """
+    widths = np.array(_WIDTHS[which]) * MM
+    edges = np.concatenate([[0], np.cumsum(widths)])
+    inner = np.concatenate([edges[:-1, None] + widths[:, None] * [0, 0.3, 0.7]]).ravel()
+    half = np.append(inner, edges[-1])
+    along = np.concatenate([-half[:0:-1], half])  # 43 columns from right to left
+    tooth = np.clip(np.searchsorted(edges, np.abs(along) + 1e-9, side="right") - 1, 0, len(widths) - 1)
+    groove = np.isin(np.round(np.abs(along), 9), np.round(edges, 9))  # between two teeth
+
+    # Arc length to the angle on the ellipse.
+    across, deep = (27.5 * MM, 41 * MM) if which == "upper" else (25.5 * MM, 39 * MM)
+    angle = np.linspace(0, np.pi / 2, 2000)
+    curve = np.stack([across * np.sin(angle), deep * (np.cos(angle) - 1)], axis=1)
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    phi = np.sign(along) * np.interp(np.abs(along), length, angle)
+    base = np.stack([across * np.sin(phi), 0 * phi, deep * (np.cos(phi) - 1)], axis=1)
+    outward = np.stack([np.sin(phi) / across, 0 * phi, np.cos(phi) / deep], axis=1)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+
+    back = np.interp(np.abs(along), [0, 18 * MM, 30 * MM], [0, 0.3, 1.0])  # 0 at the incisors, 1 at the molars
+    crown = (9.6 if which == "upper" else 8.6) * MM * (1 - 0.28 * back) * np.where(tooth == 1, 0.96, 1.0)
+    gap = groove.astype(float)
+    # (depth, height) of the rows; a groove lies back and its gum reaches further down, its edge less far.
+    rows = [
+        (-0.5 + 0 * gap, crown / MM + 7.5),
+        (0.7 - 0.2 * gap, crown / MM + 3.0),
+        (0.35 - 0.35 * gap, crown / MM - 1.6 * gap),
+        (0.9 - 0.8 * gap, 0.5 * crown / MM),
+        (0.1 - 0.6 * gap + 0.3 * back, 0.5 + 0.5 * gap),
+        (-1.0 - 5.5 * back, 0.2 + 0.6 * gap),
+        (-3.4 - 4.5 * back, 0.8 * crown / MM),
+    ]
+    sign = 1.0 if which == "upper" else -1.0
+    points = np.concatenate([base + outward * (d * MM)[:, None] + [0, sign * MM, 0] * h[:, None] for d, h in rows])
+    columns = len(along)
+    polygons = _grid(len(rows), columns, closed=False)
+    if which == "lower":
+        polygons = flip(polygons)
+    gum = np.arange(len(polygons)) // (columns - 1) < 2
+    return Part(points, polygons, np.where(gum, "gums", "teeth"))
+
+
+def lash_cards(columns: Floats, lengths: Floats, lean: Floats) -> tuple[Floats, Ints]:
+    """Lashes as bent, tapering strips.
+
+    Args:
+        columns: (n,) positions along a lid ring, in columns.
+        lengths: (n,) metres.
+        lean: (n,) sideways lean in radians, positive towards higher columns.
+
+    Returns:
+        (5 n, 5): ring position and the factors of (along the ring, away from the opening, outward) in metres and
+        a row number (0 root, 1 middle, 2 tip); and (2 n, 4) polygons.
+    """
+    width = 0.17 * MM
+    points, polygons = [], []
+    for k, (column, length, angle) in enumerate(zip(columns, lengths, lean, strict=True)):
+        side = np.sin(angle) * length
+        points += [
+            (column, -width, 0.0, 0.0, 0),
+            (column, width, 0.0, 0.0, 0),
+            (column, side * 0.5 + width * 0.8, 0.12 * length, 0.55 * length, 1),
+            (column, side * 0.5 - width * 0.8, 0.12 * length, 0.55 * length, 1),
+            (column, side, 0.55 * length, 0.85 * length, 2),
+        ]
+        i = 5 * k
+        polygons += [(i, i + 1, i + 2, i + 3), (i + 3, i + 2, i + 4, -1)]
+    return np.array(points), np.array(polygons)
+
+
+def brow_strokes(count: int = 88, seed: int = 7) -> tuple[Floats, Ints]:
+    """The left brow as overlapping hair strokes in the frontal plane.
+
+    Returns:
+        (4 count, 2) metres from the eye's centre (+x to the subject's left, +y up), and (count, 4) polygons.
+    """
+    random = np.random.default_rng(seed)
+    along = np.sort((np.arange(count) + random.uniform(-0.4, 0.4, count)) / (count - 1)).clip(0, 1)
+    across = random.permuted(np.linspace(-1, 1, count))
+    # The arch: head of the brow near the nose, peak over the outer edge of the iris, tail outside.
+    knots = np.array([0, 0.18, 0.42, 0.66, 0.85, 1.0])
+    middle = np.stack(
+        [
+            np.interp(along, knots, [-17.5, -12.0, -3.0, 6.5, 13.5, 18.5]),
+            np.interp(along, knots, [12.8, 13.8, 15.6, 16.8, 15.6, 13.2]),
+        ],
+        axis=1,
+    )
+    thick = np.interp(along, knots, [2.2, 3.1, 2.9, 2.4, 1.6, 0.7])
+    slope = np.interp(along, knots, [0.2, 0.15, 0.2, 0.0, -0.32, -0.45])
+    normal = np.stack([-np.sin(slope), np.cos(slope)], axis=1)
+    root = middle + normal * (across * thick)[:, None]
+    # Hairs rise at the head, lie along the arch in the middle and fall on the tail; upper ones bend down.
+    direction = np.interp(along, knots, [1.15, 0.75, 0.4, 0.05, -0.35, -0.5]) - 0.28 * across
+    direction = direction + random.normal(0, 0.06, count)
+    length = np.interp(along, knots, [5.5, 7.5, 8.5, 8.5, 7.0, 4.5]) * random.uniform(0.85, 1.1, count)
+    step = np.stack([np.cos(direction), np.sin(direction)], axis=1)
+    side = np.stack([-step[:, 1], step[:, 0]], axis=1)
+    wide = np.interp(along, [0, 0.1, 0.8, 1], [0.36, 0.5, 0.42, 0.3])[:, None]
+    start = root - step * (0.45 * length)[:, None]
+    end = root + step * (0.55 * length)[:, None]
+    corners = np.stack([start - side * wide, end - side * 0.3 * wide, end + side * 0.3 * wide, start + side * wide], 1)
+    polygons = np.arange(4 * count).reshape(count, 4)
+    return corners.reshape(-1, 2) * MM, polygons

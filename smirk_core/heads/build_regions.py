@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Named regions of vertices and the texture layout of the open head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .build_assembly import MATERIALS, Assembly
+
+__all__ = ["build_regions", "build_uvs"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+Mask = npt.NDArray[np.bool_]
+
+
+def _within(assembly: Assembly, material: str) -> Mask:
+    """(V,) vertices all of whose polygons have a material."""
+    wanted = assembly.materials == MATERIALS.index(material)
+    inside, outside = np.zeros(assembly.count, bool), np.zeros(assembly.count, bool)
+    for mask, faces in ((inside, assembly.polygons[wanted]), (outside, assembly.polygons[~wanted])):
+        mask[faces[faces >= 0]] = True
+    return inside & ~outside
+
+
+def build_regions(assembly: Assembly, template: Floats) -> dict[str, Mask]:
+    """Region name -> (V,) bool. On the skin they are bounded by simple surfaces in the frame of the head."""
+    layout, count = assembly.layout, assembly.count
+    skin = np.zeros(count, bool)
+    skin[assembly.slices["skin"]] = True
+    x, y, z = np.abs(template[:, 0]), template[:, 1], template[:, 2]
+
+    def of(*parts: str) -> Mask:
+        mask = np.zeros(count, bool)
+        for part in parts:
+            mask[assembly.slices[part]] = True
+        return mask
+
+    def rings(indices: Ints) -> Mask:
+        mask = np.zeros(count, bool)
+        mask[indices.ravel()] = True
+        return mask
+
+    mouth = _within(assembly, "mouth")
+    lips = rings(layout.mouth_rings[layout.seam - 2 : layout.seam + 7])
+    eye = template[assembly.slices["left_eye"]].mean(axis=0)
+    socket = rings(layout.sockets)
+    eyes = rings(layout.eye_rings[:, layout.first_lid : layout.first_lid + 8])
+    outer = skin & ~mouth & ~socket
+    seam = template[layout.mouth_rings[layout.seam]].mean(axis=0)
+    tip = template[np.flatnonzero(outer)[np.argmax(z[outer] - 10 * x[outer])]]
+    nose_half = np.interp(y, [tip[1] - 0.012, tip[1], tip[1] + 0.02, eye[1] + 0.008], [0.02, 0.023, 0.017, 0.011])
+    nose = outer & (x < nose_half) & (y > tip[1] - 0.013) & (y < eye[1] + 0.006) & (z > tip[2] - 0.055) & ~eyes
+    nose &= ~((y < tip[1] - 0.009) & (x < 0.008) & (z < tip[2] - 0.016))
+    ears = outer & (x > np.maximum(0.066, 0)) & (z < eye[2] - 0.06) & (z > eye[2] - 0.14) & (np.abs(y - eye[1] + 0.012) < 0.05)
+    front = outer & (z > eye[2] - 0.062) & (y > seam[1] - 0.058) & (y < eye[1] + 0.085)
+    neck = outer & ~front & ~ears & (y < np.interp(z, [eye[2] - 0.2, eye[2] - 0.06], [eye[1] - 0.045, seam[1] - 0.035]))
+    scalp = outer & ~front & ~ears & ~neck & ~nose
+    brows = front & ~eyes & ~nose & (y > eye[1] + 0.009) & (y < eye[1] + 0.024) & (x > 0.008) & (x < 0.056)
+    forehead = front & ~eyes & ~brows & ~nose & (y > eye[1] + 0.006)
+    cheeks = front & ~eyes & ~nose & ~lips & (y <= eye[1] + 0.006) & (y > seam[1] - 0.022) & (x > 0.024)
+    return {
+        "skin": skin,
+        "face": (front | lips | eyes | nose) & ~socket & ~mouth,
+        "lips": lips,
+        "eyes": eyes,
+        "nose": nose,
+        "brows": brows,
+        "forehead": forehead,
+        "cheeks": cheeks & ~ears,
+        "ears": ears,
+        "neck": neck,
+        "scalp": scalp,
+        "left_eyeball": of("left_eye"),
+        "right_eyeball": of("right_eye"),
+        "mouth_interior": mouth & ~lips,
+        "sockets": socket,
+        "teeth": of("upper_teeth", "lower_teeth"),
+        "tongue": of("tongue"),
+        "lashes": of("left_lashes", "right_lashes"),
+        "brow_strips": of("left_brow", "right_brow"),
+    }
+
+
+def build_uvs(assembly: Assembly, template: Floats) -> tuple[Floats, Ints]:
+    """(T, 2) texture points and (P, 4) indices: the skin unrolled around the head, its seam at the back."""
+    eye = (template[assembly.slices["left_eye"]] + template[assembly.slices["right_eye"]]).mean(axis=0) / 2
+    centre = eye - [0, 0, 0.085]
+    offset = template - centre
+    around = np.arctan2(offset[:, 0], offset[:, 2]) / np.pi  # -1..1, 0 in front
+    u = 0.5 + 0.5 * np.sign(around) * np.abs(around) ** 0.8
+    v = (offset[:, 1] + 0.21) / 0.36
+    points = np.stack([u, np.clip(v, 0, 1)], axis=1)
+    return points, assembly.polygons.copy()
