@@ -110,7 +110,7 @@ def _mediapipe_version() -> tuple[int, ...]:
 
 
 def find_face_landmarker(path: str | os.PathLike[str] | None = None) -> Path:
-    """``face_landmarker.task``, verified: as given, from ``$SMIRK_FACE_LANDMARKER``, the user's data folder, the package.
+    """``face_landmarker.task``, verified: as given, else $SMIRK_FACE_LANDMARKER, the user's data folder, the package.
 
     Raises:
         AssetError: it is in none of them, or it is not the file that it should be.
