@@ -23,6 +23,7 @@ from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.rotation import continuous_quaternions, quaternion_from_rotvec
 from smirk_core.take import Take
 
+from .camera import Cameras, has_camera
 from .rig import HeadObjects, eyelid_names
 from .shape_keys import widen_slider
 
@@ -50,10 +51,14 @@ class Channel:
 
 
 def frames_of(take: Take, rate: float, start: float) -> Floats:
-    """(N,) scene frames, with fractions, of the take's time stamps: the take's beginning lands on ``start``."""
+    """(N,) scene frames, with fractions, of the take's time stamps: the take's beginning lands on ``start``.
+
+    The beginning is rounded to a frame of the footage, which can only be moved by whole frames: keys and footage stay
+    in step for every ``info.start``.
+    """
     if len(take) == 1:
         return np.array([start], dtype=np.float64)
-    return start + (np.asarray(take.times, dtype=np.float64) - take.info.start) * rate
+    return start + np.asarray(take.times, dtype=np.float64) * rate - round(take.info.start * rate)
 
 
 def write_channels(bag: bpy.types.ActionChannelbag, frames: Floats, channels: Iterable[Channel]) -> None:
@@ -104,9 +109,7 @@ def write_action(
     rate: float,
     start: float = 1.0,
     raw: bool = False,
-    camera: bpy.types.Camera | None = None,
-    focal: float = 0.0,
-    distance: float = 0.0,
+    cameras: Cameras | None = None,
 ) -> bpy.types.Action:
     """Key a take for ``head`` (see :func:`apply_action` to put it to use).
 
@@ -121,9 +124,7 @@ def write_action(
         rate: scene frames per second.
         start: scene frame of the take's beginning.
         raw: key the take as solved, without its filters.
-        camera: orthographic camera data to key.
-        focal: focal length in pixels of the perspective camera, ``distance`` its distance from the origin in metres;
-            0 leaves the depth of the head alone.
+        cameras: the head's own; without them the head keeps its depth and no camera is keyed.
 
     Raises:
         TakeError: the take was made for another head.
@@ -132,12 +133,12 @@ def write_action(
     groups = take.filtered if not raw else take.raw
     frames = frames_of(take, rate, start)
     blocks: list[tuple[bpy.types.ID, list[Channel]]] = [
-        (head.armature, _bone_channels(model, take, groups) + _place_channels(take, groups, focal, distance)),
+        (head.armature, _bone_channels(model, take, groups) + _place_channels(take, groups, cameras)),
         (head.keys, _key_channels(model, head, groups)),
     ]
-    if camera is not None and "camera" in groups:
+    if cameras is not None and has_camera(take):
         scale = max(take.info.width, take.info.height) / groups["camera"][:, 0]
-        blocks.append((camera, [Channel("ortho_scale", 0, scale)]))
+        blocks.append((cameras.orthographic.data, [Channel("ortho_scale", 0, scale)]))
     action = key_action(name, blocks, frames)
     action["smirk_source"] = take.info.source
     return action
@@ -202,14 +203,14 @@ def _joint_channels(model: HeadModel, expression: Floats, quaternions: dict[str,
     return channels
 
 
-def _place_channels(take: Take, groups: Any, focal: float, distance: float) -> list[Channel]:
+def _place_channels(take: Take, groups: Any, cameras: Cameras | None) -> list[Channel]:
     """The head's location so that the camera, fixed and looking along +y, sees it where the footage does."""
-    if "camera" not in groups:
+    if not has_camera(take):
         return []
     scale, tx, ty = np.asarray(groups["camera"], dtype=np.float64).T
     x = (tx - (take.info.width - 1) / 2) / scale
     z = ((take.info.height - 1) / 2 - ty) / scale
-    y = focal / scale - distance if focal > 0 else np.zeros_like(x)
+    y = np.zeros_like(x) if cameras is None else cameras.focal / scale - cameras.distance
     return [Channel("location", i, values, "Head") for i, values in enumerate((x, y, z))]
 
 

@@ -9,6 +9,7 @@ import pytest
 from toy import toy_head, toy_take
 
 from blender_smirk.actions import Channel, apply_action, frames_of, key_action, write_action
+from blender_smirk.camera import build_cameras
 from blender_smirk.rig import build_head
 from smirk_core.errors import TakeError
 
@@ -22,10 +23,9 @@ def test_one_action_with_a_slot_per_data_block() -> None:
     model = toy_head()
     take = toy_take(model, 20)
     head = build_head(model, take.identity, "Head")
-    camera = bpy.data.cameras.new("Camera")
-    camera.type = "ORTHO"
-    bpy.context.scene.collection.objects.link(bpy.data.objects.new("Camera", camera))
-    action = write_action(take, model, head, "clip", rate=25, camera=camera)
+    cameras = build_cameras(take, "clip", bpy.context.scene.collection)
+    camera = cameras.orthographic.data
+    action = write_action(take, model, head, "clip", rate=25, cameras=cameras)
     assert [s.target_id_type for s in action.slots] == ["OBJECT", "KEY", "CAMERA"]
     apply_action(action, head.armature, head.keys, camera)
     for block in (head.armature, head.keys, camera):

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that a button does, as a function; works headless.
+
+from blender_smirk import api
+
+head = api.animate("clip.mp4")      # tracks the clip, builds and animates a head in the current scene
+api.save("clip.blend")              # or .glb, .fbx, .usd
+
+take = smirk_core.Take.load("other.take.npz")
+api.apply_take(head.armature, take)  # another performance for the same head, as a second action
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from smirk_core.errors import TakeError
+from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.open_head import load_head
+from smirk_core.progress import Progress, silent
+from smirk_core.take import Take, load_take
+
+from .actions import apply_action, check_fit, frames_of, write_action
+from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
+from .footage import Footage, add_background, add_sound, load_footage, start_frame
+from .materials import add_materials
+from .rig import HEAD_PROPERTY, HeadObjects, build_head
+from .save import save
+from .scene import add_light, scene_rate, set_scene
+
+__all__ = ["AnimatedHead", "add_take", "animate", "apply_take", "save"]
+
+
+@dataclass(frozen=True)
+class AnimatedHead:
+    """What :func:`animate` put into the scene.
+
+    Attributes:
+        armature, mesh: the head.
+        cameras: None where the take does not say where in the picture the head is.
+        action: the take on the head's objects.
+        take: the performance.
+    """
+
+    armature: bpy.types.Object
+    mesh: bpy.types.Object
+    cameras: Cameras | None
+    action: bpy.types.Action
+    take: Take
+
+
+def animate(
+    media: str | os.PathLike[str],
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    take: Take | str | os.PathLike[str] | None = None,
+    start: int = 1,
+    raw: bool = False,
+    lens: float = LENS,
+    progress: Progress = silent,
+    options: Mapping[str, Any] | None = None,
+) -> AnimatedHead:
+    """Turn a photo or video of a face into an animated head in the current scene.
+
+    Args:
+        media: photo, video or first picture of a sequence; Blender's ``//`` paths are understood.
+        head: ``"open"``, a head file or a loaded head.
+        take: a take of this footage that exists already (or its file): nothing is tracked then.
+        start: scene frame of the beginning.
+        raw: key the take as solved, without its filters.
+        lens: focal length of the perspective camera in mm.
+        progress: called while tracking and building; may raise ``Cancelled``.
+        options: further arguments of :func:`smirk_core.track`.
+
+    Raises:
+        SmirkError: the footage cannot be read or shows no face, or take and head do not fit.
+    """
+    model = _model(head)
+    if isinstance(take, Take):
+        performance = take
+    elif take is not None:
+        performance = load_take(take)
+    else:
+        from smirk_core.tracking.tracker import track
+
+        performance = track(bpy.path.abspath(os.fspath(media)), progress=progress, **(options or {}))
+    return add_take(performance, head=model, start=start, raw=raw, lens=lens, progress=progress)
+
+
+def add_take(
+    take: Take,
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    name: str = "",
+    start: int = 1,
+    raw: bool = False,
+    lens: float = LENS,
+    footage: bool = True,
+    progress: Progress = silent,
+) -> AnimatedHead:
+    """Build the head of a take, its cameras and its action, with footage, sound and scene settings around it.
+
+    Args:
+        take: the performance.
+        head: the head that the take was made with.
+        name: of the objects; the footage's name where not given.
+        start: scene frame of the take's beginning.
+        raw: key the take as solved, without its filters.
+        lens: focal length of the perspective camera in mm.
+        footage: bring footage and sound along where the file is there.
+        progress: called between steps.
+
+    Raises:
+        TakeError: take and head do not fit. Nothing has been changed then.
+    """
+    model = _model(head)
+    check_fit(take, model)
+    scene = bpy.context.scene
+    name = name or _name(take)
+    progress("Building the head", 0, 2)
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    objects = build_head(model, take.identity, name, collection)
+    add_materials(objects.mesh, model)
+    cameras = None
+    if has_camera(take):
+        shared = shared_perspective(scene, take.info.source)
+        cameras = build_cameras(take, name, collection, lens=lens, perspective=shared)
+        remember_cameras(objects.armature, cameras)
+        scene.camera = cameras.orthographic
+    add_light(scene, collection)
+    progress("Building the head", 1, 2)
+    action = _perform(take, model, objects, cameras, start, raw, load_footage(take.info) if footage else None)
+    progress("Building the head", 2, 2)
+    return AnimatedHead(objects.armature, objects.mesh, cameras, action, take)
+
+
+def apply_take(
+    obj: bpy.types.Object,
+    take: Take,
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    start: int = 1,
+    raw: bool = False,
+    footage: bool = True,
+) -> bpy.types.Action:
+    """Give a head that is in the scene another performance. Its face stays whose it is; the old action is kept.
+
+    Args:
+        obj: armature or mesh of the head.
+        take: the performance, of anyone, made with the same head model.
+        head: the head model that ``obj`` was built from.
+        start: scene frame of the take's beginning.
+        raw: key the take as solved, without its filters.
+        footage: show and play the take's footage instead of the one before.
+
+    Raises:
+        TakeError: ``obj`` is no such head, or the take does not fit it.
+    """
+    model = _model(head)
+    objects = HeadObjects.of(obj)
+    if objects is None or objects.armature[HEAD_PROPERTY] != model.name:
+        raise TakeError(f"'{obj.name}' is not a head of the kind '{model.name}': choose one made by this add-on.")
+    check_fit(take, model)
+    cameras = cameras_of(objects.armature, take) if has_camera(take) else None
+    return _perform(take, model, objects, cameras, start, raw, load_footage(take.info) if footage else None)
+
+
+def _perform(
+    take: Take,
+    model: HeadModel,
+    objects: HeadObjects,
+    cameras: Cameras | None,
+    start: int,
+    raw: bool,
+    footage: Footage | None,
+) -> bpy.types.Action:
+    """Key and apply a take and set up the scene for it."""
+    scene = bpy.context.scene
+    # The footage's rate as Blender plays it, else the take's, else (a photo) the scene's.
+    rate = (footage.rate if footage is not None else 0.0) or take.info.rate
+    frames = frames_of(take, rate or scene_rate(scene), start)
+    action = write_action(
+        take, model, objects, _name(take), rate=rate or scene_rate(scene), start=start, raw=raw, cameras=cameras
+    )
+    apply_action(action, objects.armature, objects.keys, cameras.orthographic.data if cameras else None)
+    if footage is not None:
+        first = start_frame(take.info, rate, start)
+        if cameras is not None:
+            for camera in (cameras.orthographic, cameras.perspective):
+                add_background(camera, footage, first)
+        add_sound(scene, footage, first, _name(take))
+    # Rounding keeps a last key that is a hair before a frame from adding an empty one.
+    set_scene(scene, take.info, rate, start, math.ceil(round(float(frames[-1]), 3)))
+    return action
+
+
+def _model(head: str | os.PathLike[str] | HeadModel) -> HeadModel:
+    return head if isinstance(head, HeadModel) else load_head(head)
+
+
+def _name(take: Take) -> str:
+    name = Path(take.info.source).stem or "Head"
+    return f"{name} {take.info.face + 1}" if take.info.face else name
