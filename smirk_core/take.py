@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -83,6 +82,9 @@ class Take:
     filtered: Mapping[str, Floats]
 
     def __post_init__(self) -> None:
+        for name, vector in (("times", self.times), ("identity", self.identity)):
+            if vector.ndim != 1 or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
+                raise TakeError(f"'{name}' of the take must be a row of finite numbers.")
         n = len(self.times)
         if n == 0:
             raise TakeError("A take needs at least one frame.")
@@ -98,7 +100,7 @@ class Take:
                     raise TakeError(
                         f"Group '{name}' has shape {values.shape}; expected ({n}, {width if width >= 0 else 'E'})."
                     )
-                if not np.isfinite(values).all():
+                if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
                     raise TakeError(f"Group '{name}' of the take holds values that are not finite.")
 
     def __len__(self) -> int:
@@ -125,18 +127,19 @@ class Take:
         arrays: dict[str, Any] = {"header": np.array(header), "times": self.times, "identity": self.identity}
         for prefix, layer in (("raw", self.raw), ("filtered", self.filtered)):
             arrays |= {f"{prefix}/{k}": v for k, v in layer.items()}
-        temporary = ""
+        temporary: Path | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
-                temporary = file.name
+                temporary = Path(file.name)
                 np.savez_compressed(file, **arrays)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+            temporary.chmod(0o644)
+            temporary.replace(path)
         except OSError as error:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
             raise TakeError(f"Cannot write the take {path}: {error.strerror or error}.") from error
+        finally:  # also when a Ctrl-C comes in between
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
         return path
 
     @staticmethod
@@ -155,19 +158,37 @@ def load_take(path: str | os.PathLike[str]) -> Take:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
-        header = json.loads(str(arrays.pop("header")[()]))
+        header = dict(json.loads(str(arrays.pop("header")[()])))
         times, identity = arrays.pop("times"), arrays.pop("identity")
     except FileNotFoundError as error:
         raise TakeError(f"There is no take file {path}.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # in a damaged archive anything can go wrong: zip, zlib, NumPy's header, JSON
         raise TakeError(f"{path} is not a take file, or it is damaged.") from error
-    if header.get("schema", 0) > SCHEMA:
+    schema = header.get("schema", 0)
+    if isinstance(schema, int) and schema > SCHEMA:
         raise TakeError(
             f"{path} was written by a newer version ({header.get('software', 'unknown')}); update to open it."
         )
-    known = TakeInfo.__dataclass_fields__
-    header["filters"] = tuple(header.get("filters", ()))
-    info = TakeInfo(**{k: v for k, v in header.items() if k in known})
+    info = _info(header)
     raw = {k.removeprefix("raw/"): v for k, v in arrays.items() if k.startswith("raw/")}
     filtered = {k.removeprefix("filtered/"): v for k, v in arrays.items() if k.startswith("filtered/")}
     return Take(info, times, identity, raw, filtered or raw)
+
+
+def _info(header: Mapping[str, Any]) -> TakeInfo:
+    """The header as read from a file, its types checked; keys of other versions are left alone.
+
+    Raises:
+        TakeError: a value is of the wrong kind.
+    """
+    values: dict[str, Any] = {}
+    for name, default in asdict(TakeInfo()).items():
+        value = header.get(name, default)
+        if isinstance(default, tuple) and isinstance(value, list) and all(isinstance(v, dict) for v in value):
+            value = tuple(value)
+        if isinstance(default, float) and isinstance(value, int):
+            value = float(value)
+        if not isinstance(value, type(default)):
+            raise TakeError(f"The header of the take is damaged: '{name}' is {value!r}.")
+        values[name] = value
+    return TakeInfo(**values)
