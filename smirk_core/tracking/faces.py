@@ -55,7 +55,12 @@ class FaceDetector(Protocol):
 
 
 def create_detector(
-    backend: str = "auto", max_faces: int = 1, video: bool = True, *, model: str | os.PathLike[str] | None = None
+    backend: str = "auto",
+    max_faces: int = 1,
+    video: bool = True,
+    *,
+    all_faces: bool = False,
+    model: str | os.PathLike[str] | None = None,
 ) -> SearchingDetector:
     """A face detector on MediaPipe, offline.
 
@@ -64,12 +69,13 @@ def create_detector(
         max_faces: how many faces :meth:`FaceDetector.detect` returns at most, the largest first.
         video: whether the images passed are frames of one clip. Otherwise each image stands alone and is looked at
             more thoroughly.
+        all_faces: search for further small faces even where one has been found; takes more time.
         model: path of ``face_landmarker.task`` for the landmarker.
 
     Raises:
         AssetError: MediaPipe or the model file is missing or unfit.
     """
-    return SearchingDetector(make_graph(backend, model), max_faces, video)
+    return SearchingDetector(make_graph(backend, model), max_faces, video, all_faces)
 
 
 def landmark_box(landmarks: Floats) -> Floats:
@@ -165,12 +171,13 @@ class _Known:
 class SearchingDetector:
     """A back end of :mod:`smirk_core.tracking.face_graphs`, the search around it, and the memory between frames."""
 
-    def __init__(self, graph: FaceGraph, max_faces: int, video: bool) -> None:
+    def __init__(self, graph: FaceGraph, max_faces: int, video: bool, all_faces: bool = False) -> None:
         if max_faces < 1:
             raise ValueError(f"max_faces must be 1 or more, not {max_faces}")
         self.name = graph.name
         self._graph = graph
         self._wanted, self._capacity, self._video = max_faces, max(max_faces, _CAPACITY), video
+        self._enough = max_faces if all_faces else 1  # faces at which searching ends
         self._frame = 0
         self._known: list[_Known] = []
         self._followed: _Known | None = None  # the face that the near graph is tracking
@@ -198,7 +205,7 @@ class SearchingDetector:
     def _alone(self, image: Image) -> list[Floats]:
         """Faces of an image that has no neighbours."""
         found = _distinct(self._graph.look(image, self._capacity))
-        if not found or (self._wanted > 1 and len(found) < self._wanted):
+        if len(found) < self._enough:
             found = self._search(image, list(_windows(image)), found)
         settled = []
         for face in found:
@@ -216,7 +223,7 @@ class SearchingDetector:
             again = self._again(image, known)
             if again is not None:
                 found = _distinct([*found, again])
-        if not found or len(found) < self._wanted:
+        if len(found) < self._enough:
             found = self._continue_search(image, found)
         self._remember(found)
         self._frame += 1
@@ -280,11 +287,11 @@ class SearchingDetector:
         return _distinct([*found, *(face for face in checked if face is not None)])
 
     def _search(self, image: Image, windows: list[_Window], found: list[Floats]) -> list[Floats]:
-        """``found`` and what the windows show besides; where one face is wanted, the first one ends it."""
+        """``found`` and what the windows show besides, until that is enough."""
         for window in windows:
             seen = [window.back(face) for face in self._graph.look(window.cut(image), self._capacity)]
             found = _distinct([*found, *(face for face in seen if _plausible(face, image))])
-            if len(found) >= self._wanted:
+            if len(found) >= self._enough:
                 break
         return found
 

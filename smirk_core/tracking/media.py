@@ -199,7 +199,13 @@ def prefetched(frames: Iterator[Frame], depth: int = 4) -> Iterator[Frame]:
     thread = threading.Thread(target=read, name="decoder", daemon=True)
     thread.start()
     try:
-        while isinstance(item := ready.get(), Frame):
+        while True:
+            try:
+                item = ready.get(timeout=0.5)  # a wait without an end could not be interrupted on Windows
+            except queue.Empty:
+                continue
+            if not isinstance(item, Frame):
+                break
             yield item
         if item is not None:
             raise item

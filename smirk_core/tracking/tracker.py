@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline: media to faces to tracks to the clip solve to takes, streaming, with progress and cancellation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import __version__
+from ..errors import AssetError, Cancelled, MediaError, TakeError
+from ..heads.head_model import HeadModel
+from ..heads.open_head import load_head
+from ..progress import Progress, silent
+from ..take import Take, TakeInfo
+from .face_tracks import FaceTrack, TrackBuilder, select_tracks, wanted_faces
+from .faces import create_detector
+from .media import MediaInfo, open_media, prefetched
+
+if TYPE_CHECKING:
+    from .solve import SolveSettings
+
+__all__ = ["Reading", "read_faces", "track", "track_all"]
+
+Floats = npt.NDArray[np.floating[Any]]
+_READING, _SOLVING = "Reading faces", "Solving"
+_CROWD = 10  # faces followed at most where all are wanted
+_FEW = 4  # faces followed where the largest is wanted, so that it is known
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The faces of a source.
+
+    Attributes:
+        info: the source.
+        tracks: all faces seen, over the frames read.
+        detector: name of the detector.
+        frames: how many frames were read.
+        notes: what went wrong without stopping it, one line each.
+        stopped: whether reading was cancelled half way.
+    """
+
+    info: MediaInfo
+    tracks: tuple[FaceTrack, ...]
+    detector: str
+    frames: int
+    notes: tuple[str, ...]
+    stopped: bool = False
+
+
+def read_faces(
+    path: str | os.PathLike[str],
+    *,
+    faces: str | int = "largest",
+    start: int = 0,
+    end: int | None = None,
+    step: int = 1,
+    detector: str = "auto",
+    sequence: bool = False,
+    progress: Progress = silent,
+) -> Reading:
+    """Find the faces in every frame of a source. Arguments as for :func:`track`.
+
+    A first ``Cancelled`` or Ctrl-C ends the reading and keeps what has been read.
+
+    Raises:
+        MediaError: the source cannot be read, or shows no face.
+        Cancelled: stopped before a face was seen.
+        AssetError: the detector cannot be made.
+    """
+    count = wanted_faces(faces)
+    media = open_media(path, sequence=sequence)
+    frames = media.frames(start, end, step)
+    total = media.expected(start, end, step)
+    builder = TrackBuilder()
+    capacity = _FEW if str(faces) == "largest" else count or _CROWD
+    stopped: BaseException | None = None
+    finder = create_detector(
+        detector, max_faces=capacity, video=media.info.kind != "photo", all_faces=str(faces) != "largest"
+    )
+    with finder:
+        source = prefetched(frames)
+        try:
+            progress(_READING, 0, total)
+            for frame in source:
+                builder.add(frame.index, frame.time, finder.detect(frame.image))
+                progress(_READING, len(builder), total)
+        except (Cancelled, KeyboardInterrupt) as error:
+            stopped = error
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+    notes = list(media.notes)
+    if stopped is not None:
+        if not builder.any_face:
+            raise stopped
+        of = f" of {total}" if total and total >= len(builder) else ""
+        notes.append(f"cancelled after {len(builder)}{of} frames")
+    elif not builder.any_face:
+        where = "the picture" if len(builder) == 1 else f"any of the {len(builder)} frames"
+        raise MediaError(f"No face was found in {where} of {os.fspath(path)}.")
+    elif total != len(builder):
+        progress(_READING, len(builder), len(builder))
+    return Reading(media.info, tuple(builder.finish()), finder.name, len(builder), tuple(notes), stopped is not None)
+
+
+def track_all(
+    path: str | os.PathLike[str],
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    encoder: str = "none",
+    solve: bool = True,
+    faces: str | int = "all",
+    start: int = 0,
+    end: int | None = None,
+    step: int = 1,
+    filters: Sequence[Mapping[str, Any]] = (),
+    progress: Progress = silent,
+    detector: str = "auto",
+    neutral_frame: int | None = None,
+    identity: npt.ArrayLike | None = None,
+    sequence: bool = False,
+    settings: SolveSettings | None = None,
+) -> list[Take]:
+    """One take per face asked for, the largest first. Arguments and errors as for :func:`track`."""
+    if encoder != "none":
+        raise AssetError(f"There is no image encoder '{encoder}' in this version; use encoder 'none'.")
+    model = head if isinstance(head, HeadModel) else load_head(head)
+    known = _known_identity(identity, model)
+    wanted_faces(faces)
+    reading = read_faces(
+        path, faces=faces, start=start, end=end, step=step, detector=detector, sequence=sequence, progress=progress
+    )
+    if reading.stopped:
+        progress = _undisturbed(progress)
+    chosen = select_tracks(reading.tracks, faces)
+    takes = []
+    for face in chosen:
+        take = _solve(face, reading, model, solve, neutral_frame, known, settings, progress)
+        if filters:
+            from .filters import apply_filters
+
+            take = apply_filters(take, filters, expression_names=model.expression_names)
+        takes.append(take)
+    return takes
+
+
+def track(
+    path: str | os.PathLike[str],
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    encoder: str = "none",
+    solve: bool = True,
+    faces: str | int = "largest",
+    start: int = 0,
+    end: int | None = None,
+    step: int = 1,
+    filters: Sequence[Mapping[str, Any]] = (),
+    progress: Progress = silent,
+    detector: str = "auto",
+    neutral_frame: int | None = None,
+    identity: npt.ArrayLike | None = None,
+    sequence: bool = False,
+    settings: SolveSettings | None = None,
+) -> Take:
+    """Follow a face through a photo, a video or an image sequence.
+
+    Args:
+        path: see :func:`smirk_core.tracking.media.open_media`.
+        head: "open", a head file, or a head.
+        encoder: "none"; this version has no image encoder.
+        solve: smooth the clip in time; otherwise every frame stands alone (one identity all the same).
+        faces: "largest", "all" or how many of the largest; this function returns the first of them.
+        start, end, step: frames ``start, start + step, ...`` below ``end`` of the source.
+        filters: layers of :func:`smirk_core.tracking.filters.apply_filters`, over the raw take.
+        progress: called for every frame ("Reading faces") and step ("Solving"). Where it raises ``Cancelled``, or on
+            Ctrl-C, while frames are read, the frames read so far are solved and returned, and ``info.notes`` says
+            "cancelled after N of M frames"; later the run ends. A second Ctrl-C always ends it.
+        detector: "auto", "facemesh" or "landmarker"; see :func:`smirk_core.tracking.faces.create_detector`.
+        neutral_frame: number of a frame of the source in which the face rests.
+        identity: (K,) a known identity of this person, kept as it is.
+        sequence: read the numbered run that starts at the picture ``path``.
+        settings: of the clip solve, instead of its defaults.
+
+    Returns:
+        The take; times in seconds from the first frame of the source, a photo at 0.
+
+    Raises:
+        MediaError: the source cannot be read, shows no face, or ``neutral_frame`` is not in the range.
+        AssetError: head, encoder or detector cannot be had.
+        Cancelled: stopped before a face was seen, or while solving.
+    """
+    return track_all(
+        path, head=head, encoder=encoder, solve=solve, faces=faces, start=start, end=end, step=step, filters=filters,
+        progress=progress, detector=detector, neutral_frame=neutral_frame, identity=identity, sequence=sequence,
+        settings=settings,
+    )[0]  # fmt: skip
+
+
+def _known_identity(identity: npt.ArrayLike | None, model: HeadModel) -> tuple[float, ...] | None:
+    if identity is None:
+        return None
+    values = np.asarray(identity, dtype=np.float64)
+    if values.ndim != 1 or len(values) > model.identity_size or not np.isfinite(values).all():
+        raise TakeError(
+            f"The identity has shape {values.shape}; the head '{model.name}' takes up to {model.identity_size} "
+            "finite numbers."
+        )
+    return tuple(values.tolist())
+
+
+def _undisturbed(progress: Progress) -> Progress:
+    """``progress`` that no longer cancels: what was read before the stop is to be solved in peace."""
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        try:
+            progress(stage, done, total)
+        except Cancelled:
+            return
+
+    return report
+
+
+def _neutral_position(face: FaceTrack, neutral_frame: int | None) -> int | None:
+    """The seen position nearest to a frame of the source, not more than a step away from it."""
+    if neutral_frame is None:
+        return None
+    indices = face.frame_indices
+    position = int(np.argmin(np.abs(indices - neutral_frame)))
+    step = int(np.diff(indices).max(initial=1))
+    if abs(int(indices[position]) - neutral_frame) >= max(step, 1):
+        raise MediaError(f"The neutral frame {neutral_frame} is not among the frames read.")
+    if face.visibility[position] == 0:
+        raise MediaError(f"The face is not seen in the neutral frame {neutral_frame}.")
+    return position
+
+
+def _solve(
+    face: FaceTrack,
+    reading: Reading,
+    model: HeadModel,
+    smooth: bool,
+    neutral_frame: int | None,
+    identity: tuple[float, ...] | None,
+    settings: SolveSettings | None,
+    progress: Progress,
+) -> Take:
+    from .solve import SolveSettings, solve_clip
+
+    info = reading.info
+    chosen = settings or SolveSettings()
+    if identity is not None:
+        chosen = replace(chosen, identity=identity)
+    if neutral_frame is not None:
+        chosen = replace(chosen, neutral_frame=_neutral_position(face, neutral_frame))
+    if not smooth:
+        chosen = replace(chosen, smoothing=0.0)
+    solution = solve_clip(model, face.observations(info.width, info.height, reading.detector), chosen, progress)
+    groups = {name: np.asarray(values, dtype=np.float32) for name, values in solution.groups.items()}
+    header = TakeInfo(
+        source=info.path, kind=info.kind, rate=info.rate, width=info.width, height=info.height,
+        face=face.number, head=model.name, head_digest=model.digest, solve=asdict(chosen) if smooth else {},
+        software=f"smirk {__version__}", start=float(face.times[0]), rotation=info.rotation,
+        notes="; ".join(reading.notes),
+    )  # fmt: skip
+    return Take(header, face.times, np.asarray(solution.identity, dtype=np.float32), groups, groups)
