@@ -73,7 +73,9 @@ def shade_vertices(
     direction = light_basis(np.asarray(look.key_direction))[2].astype(np.float32)
     lit = np.ones(len(vertices), np.float32)
     if look.shadows:
-        lit = visible_from(vertices, triangles[paint.solid], direction)
+        # The map is coarse; smoothing over the mesh takes its steps out of the shadow's edge.
+        lit = visible_from(vertices, triangles[paint.solid], direction, bias=3.0)
+        lit = np.asarray(paint.smooth @ (paint.smooth @ lit), np.float32)
     key = np.asarray(look.key, np.float32)
     facing = normals @ direction
     # Light bleeds through skin past the terminator, red furthest.
@@ -151,7 +153,7 @@ def render_vertices(
     paint, triangles, s = head_paint(model), model.triangles, supersample
     normals, diffuse, gloss = shade_vertices(paint, vertices, triangles, look)
     if look.hair > 0 and look.hair_volume > 0:
-        vertices = vertices + normals * (paint.hair * look.hair * look.hair_volume)[:, None]
+        vertices = vertices + normals * (np.clip(paint.hairline * 4, 0, 1) * look.hair * look.hair_volume)[:, None]
     scale, tx, ty = (float(c) for c in np.asarray(camera).ravel())
     shift = (s - 1) / 2  # the centre of a pixel is the centre of its s x s samples
     fine = np.array([[scale * s, tx * s + shift, ty * s + shift]], np.float32)
@@ -195,7 +197,7 @@ def _pixels(
 ) -> Floats:
     """(P, 3) linear light of the pixels that see something."""
     columns = [diffuse, gloss, albedo]
-    columns += [f[:, None] for f in (paint.lips, paint.brows, paint.beard, paint.hair)]
+    columns += [f[:, None] for f in (paint.lips, paint.brows, paint.beard, paint.hairline)]
     table = np.concatenate(columns, axis=1, dtype=np.float32)
     values = at_pixels(raster, model.triangles, table, seen)
     light, shine, colour = values[:, :3], values[:, 3:4], values[:, 4:7]
@@ -229,7 +231,7 @@ def _paint_skin(
 ) -> None:
     """Freckles, pores, stubble, lips, brows and hair over the skin, in place."""
     blotch, spots, pores, strands = noise.T
-    colour *= (1 + look.blotches * 0.35 * blotch + 0.035 * look.pores * pores)[:, None]
+    colour *= (1 + look.blotches * 0.14 * blotch + 0.03 * look.pores * pores)[:, None]
     freckle = np.clip(spots - 1.5, 0, 1) * look.freckles * (1 - lips)
     colour *= 1 - freckle[:, None] * np.array([0.35, 0.55, 0.65], np.float32)
     stubble = look.stubble * beard * np.clip(0.55 + 0.35 * spots, 0, 1)
@@ -240,7 +242,7 @@ def _paint_skin(
     shine *= (1 + 0.8 * edge + 0.12 * pores)[:, None]
     over = np.clip(look.brow_density * (2.2 * brows - 0.55) + 0.22 * strands * (brows > 0.1), 0, 1) * look.brow_paint
     colour += (brow_colour - colour) * over[:, None]
-    cover = np.clip(3.2 * (hair - 0.45) + 0.3 * strands * (hair > 0.15), 0, 1) * look.hair
+    cover = np.clip(0.5 + 9 * hair + 0.35 * strands * (hair > -0.12), 0, 1) * (hair > -0.2) * look.hair
     tone = hair_colour * (1 + 0.28 * strands)[:, None]
     colour += (np.clip(tone, 0.002, 1) - colour) * cover[:, None]
     shine *= (1 - 0.75 * cover * (1 - 0.4 * np.clip(strands, 0, 1)))[:, None]
@@ -293,10 +295,8 @@ def _add_cards(
     brow = np.isin(paint.materials[triangle], codes)
     picked = Raster(np.where(layer.triangle >= 0, cards[layer.triangle], -1), layer.barycentric, layer.depth)
     arriving = at_pixels(picked, model.triangles, diffuse, front)
-    corners = np.arange(3 * len(model.triangles)).reshape(-1, 3)
-    noise = _tile_at(look.seed + 1, at_pixels(picked, corners, paint.noise, front))
     if look.painted:
-        opacity = np.where(brow, look.brow_density * np.clip(0.75 + 0.3 * noise[:, 2], 0.1, 1), look.lash)
+        opacity = np.where(brow, look.brow_density, look.lash)
         colour = np.where(brow[:, None], linear(look.brow_colour), linear(look.lash_colour))
     else:
         opacity = np.where(brow, 0.25, 0.35)

@@ -34,19 +34,22 @@ class HeadPaint:
 
     Attributes:
         gather: (V, F) sparse, 1 where a triangle touches a vertex; sums face normals into vertex normals.
+        smooth: (V, V) sparse, replaces a vertex by the mean of itself and its neighbours.
         materials: (F,) int, per triangle, into the model's ``material_names``.
         card: (F,) bool, thin see-through strips (lashes, brows).
         solid: triangle numbers that are not cards.
         position: (V, 3) float32, the template in the face frame.
         noise: (F * 3, 2) float32, noise coordinates per triangle corner, in tiles around the head and in height.
         occlusion: (V,) float32, 1 open to the sky, 0 hidden, in neutral.
-        lips, brows, beard, hair, sockets, flush, ears: (V,) float32 densities 0..1 of that paint.
+        hairline: (V,) float32, height above the hairline in the face frame, within +-0.5.
+        lips, brows, beard, sockets, flush, ears: (V,) float32 densities 0..1 of that paint.
         cavity: (V,) float32, light inside the mouth: 1 at the lips, 0 in the throat; 1 outside.
         iris: (V,) float32, distance from the iris centre in iris radii for eyeball vertices, 9 elsewhere.
         iris_angle: (V,) float32, angle around the iris centre in turns.
     """
 
     gather: csr_matrix
+    smooth: csr_matrix
     materials: Ints
     card: npt.NDArray[np.bool_]
     solid: Ints
@@ -56,7 +59,7 @@ class HeadPaint:
     lips: Floats
     brows: Floats
     beard: Floats
-    hair: Floats
+    hairline: Floats
     sockets: Floats
     flush: Floats
     ears: Floats
@@ -193,8 +196,9 @@ def _iris(model: HeadModel, materials: Ints, rest: Floats, unit: float) -> tuple
 
 def _hairline(around: Floats) -> Floats:
     """Height of the hairline (face frame) at an angle around the head in degrees, 0 in front."""
-    degrees = [0, 25, 42, 55, 66, 76, 88, 100, 120, 180]
-    return np.interp(around, degrees, [1.42, 1.38, 1.12, 0.72, 0.5, -0.1, -0.35, -0.3, -1.0, -1.35])
+    degrees = [0, 22, 38, 50, 60, 66, 71, 75, 80, 84, 104, 112, 122, 180]
+    heights = [1.42, 1.38, 1.18, 0.9, 0.72, 0.5, 0.0, -0.25, -0.2, 0.3, 0.35, -0.2, -0.95, -1.35]
+    return np.interp(around, degrees, heights)
 
 
 def _paint(model: HeadModel) -> HeadPaint:
@@ -209,7 +213,6 @@ def _paint(model: HeadModel) -> HeadPaint:
     unit = float(np.linalg.norm(left - right)) or 0.0625
     position = (rest - (left + right) / 2) / unit
 
-    # One step of this matrix replaces a vertex by the mean of itself and its neighbours.
     touching = (gather @ gather.T).sign()
     smooth = touching + identity(vertices, format="csr")
     smooth = csr_matrix(smooth.multiply(1.0 / np.maximum(np.asarray(smooth.sum(axis=1)), 1)))
@@ -230,7 +233,9 @@ def _paint(model: HeadModel) -> HeadPaint:
     x, y, z = position.T
     around = np.degrees(np.arctan2(np.abs(x), z + 1.35))
     ears = soft(region("ears"), 1)
-    hair = _step(-0.12, 0.16, y - _hairline(around)) * (1 - np.clip(2 * ears, 0, 1)) * skin
+    # Signed heights above the hairline, not a mask: the line stays crisp however large the polygons are.
+    hairline = np.where((region("ears") > 0) & (y < 0.4), -0.5, y - _hairline(around))
+    hairline = np.where(skin, np.clip(hairline, -0.5, 0.5), -0.5)
     lips = soft((_material_vertices(model, materials, "lip") | (region("lips") > 0.5)).astype(np.float64), 1) * skin
     beard = _step(-0.62, -0.95, y) * _step(-1.2, -0.7, z - 0.25 * y) * _step(-2.35, -1.95, y) * skin
     beard *= 1 - np.clip(1.5 * lips, 0, 1)
@@ -255,6 +260,7 @@ def _paint(model: HeadModel) -> HeadPaint:
 
     return HeadPaint(
         gather=gather,
+        smooth=smooth,
         materials=materials,
         card=card,
         solid=np.flatnonzero(~card),
@@ -264,7 +270,7 @@ def _paint(model: HeadModel) -> HeadPaint:
         lips=single(lips),
         brows=single(soft(region("brows"), 1) * skin),
         beard=single(beard),
-        hair=single(hair),
+        hairline=hairline.astype(np.float32),
         sockets=single(sockets * skin),
         flush=single(flush * skin),
         ears=single(ears),
