@@ -8,11 +8,14 @@ gradients preconditioned with the inverted blocks, and identity by the Schur com
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from .landmark_model import LandmarkModel
 
@@ -24,16 +27,25 @@ _CHUNK = 16  # frames whose Jacobian (about 0.2 MB each; few, so that they stay 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Penalty on second differences in time: no lag, and straight motion costs nothing.
+    """Robust penalty on second differences in time: no lag, straight motion costs nothing, quick motion little.
 
     Attributes:
         strength: (P,) per unknown, relative to how firmly the landmarks hold it. At strength a and frequency w
             (radians per frame) the response is 1 / (1 + a (2 - 2 cos w)^2).
         coupling: (N - 2,) 1 where three frames are neighbours in time, less where they lie apart, 0 across gaps.
+        quick: (P,) second difference at which the penalty starts to let go (Cauchy loss); where a clip is noisier
+            than that, its own median second difference takes the place.
     """
 
     strength: Floats
     coupling: Floats
+    quick: Floats
+
+    def weights(self, x: Floats) -> Floats:
+        """(N - 2, P) weight of each second difference of the unknowns x (N, P)."""
+        bend = np.abs(x[:-2] - 2 * x[1:-1] + x[2:])
+        scale = np.maximum(self.quick, 2.0 * np.median(bend, axis=0))
+        return (self.coupling[:, None] / (1 + (bend / scale) ** 2)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -85,8 +97,8 @@ def _normal_equations(
     k = problem.landmarks.identity_size if with_identity else 0
     hessian, gradient = np.empty((n, p, p), np.float32), np.empty((n, p), np.float32)
     cross = np.empty((n, p, k), np.float32)
-    shared, shared_gradient = np.zeros((k, k)), np.zeros(k)
-    for start in range(0, n, _CHUNK):
+
+    def build(start: int) -> tuple[Floats, Floats] | None:
         part = slice(start, min(start + _CHUNK, n))
         points, slopes, by_identity = problem.landmarks.evaluate(
             identity, x[part], problem.base_rotation, jacobian=True, with_identity=with_identity
@@ -100,13 +112,21 @@ def _normal_equations(
         transposed = np.swapaxes(rows, 1, 2)
         np.matmul(transposed, rows, out=hessian[part])
         gradient[part] = (transposed @ residual)[..., 0]
-        if by_identity is not None:
-            by_identity *= root[..., None]
-            wide = by_identity.reshape(len(points), -1, k)
-            cross[part] = transposed @ wide
-            flat = wide.reshape(-1, k)
-            shared += flat.T @ flat
-            shared_gradient += flat.T @ residual.reshape(-1)
+        if by_identity is None:
+            return None
+        by_identity *= root[..., None]
+        cross[part] = transposed @ by_identity.reshape(len(points), -1, k)
+        flat = by_identity.reshape(-1, k)
+        return flat.T @ flat, flat.T @ residual.reshape(-1)
+
+    shared, shared_gradient = np.zeros((k, k)), np.zeros(k)
+    # NumPy lets go of the interpreter lock in its loops, so plain threads keep all cores busy; threads of the BLAS
+    # below them would only fight over the same cores.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for both in pool.map(build, range(0, n, _CHUNK)):
+            if both is not None:
+                shared += both[0]
+                shared_gradient += both[1]
     return hessian, gradient, cross, shared, shared_gradient
 
 
@@ -121,9 +141,9 @@ def _held(problem: FrameProblem, x: Floats, gradient: Floats) -> npt.NDArray[np.
     return ((x <= problem.low) & (gradient < 0)) | ((x >= problem.high) & (gradient > 0))
 
 
-def _second_difference(x: Floats, coupling: Floats) -> Floats:
-    """D^T W D x for the second-difference operator D over frames."""
-    bend = coupling[:, None] * (x[:-2] - 2 * x[1:-1] + x[2:])
+def _second_difference(x: Floats, weights: Floats) -> Floats:
+    """D^T W D x for the second-difference operator D over frames; weights (N - 2, P)."""
+    bend = weights * (x[:-2] - 2 * x[1:-1] + x[2:])
     out = np.zeros_like(x)
     out[:-2] += bend
     out[1:-1] -= 2 * bend
@@ -132,21 +152,20 @@ def _second_difference(x: Floats, coupling: Floats) -> Floats:
 
 
 def _conjugate_gradients(
-    hessian: Floats, right: Floats, free: Floats, smoothness: Smoothness, penalty: Floats, iterations: int = 60
+    hessian: Floats, right: Floats, free: Floats, weights: Floats, iterations: int = 60
 ) -> Floats:
-    """Solve (blockdiag(H) + D^T W D diag(penalty)) d = right on the free unknowns, block-Jacobi preconditioned."""
-    n, p = right.shape
-    load = np.zeros(n)
-    load[:-2] += smoothness.coupling
-    load[1:-1] += 4 * smoothness.coupling
-    load[2:] += smoothness.coupling
+    """Solve (blockdiag(H) + D^T W D) d = right on the free unknowns, block-Jacobi preconditioned; weights (N - 2, P)."""
+    load = np.zeros_like(right)
+    load[:-2] += weights
+    load[1:-1] += 4 * weights
+    load[2:] += weights
     block = hessian.copy()
-    diagonal = np.arange(p)
-    block[:, diagonal, diagonal] += load[:, None] * penalty
+    diagonal = np.arange(right.shape[1])
+    block[:, diagonal, diagonal] += load
     inverse = np.linalg.inv(block).astype(np.float32)
 
     def apply(d: Floats) -> Floats:
-        return free * ((hessian @ d[..., None])[..., 0] + penalty * _second_difference(d, smoothness.coupling))
+        return free * ((hessian @ d[..., None])[..., 0] + _second_difference(d, weights))
 
     def precondition(r: Floats) -> Floats:
         return free * (inverse @ r[..., None])[..., 0]
@@ -191,13 +210,13 @@ def solve_frames(problem: FrameProblem, identity: Floats, x: Floats, iterations:
     diagonal = np.arange(x.shape[1])
     for _ in range(iterations):
         hessian, gradient, *_ = _normal_equations(problem, identity, x, with_identity=False)
-        penalty = np.zeros(x.shape[1], np.float32)
+        weights = np.zeros((0, x.shape[1]), np.float32)
         if smooth is not None:
             stiffness = hessian[:, diagonal, diagonal].mean(0) + problem.prior_precision.mean(0)
-            penalty = (smooth.strength * stiffness).astype(np.float32)
+            weights = smooth.weights(x) * (smooth.strength * stiffness).astype(np.float32)
         _add_prior(problem, x, hessian, gradient)
         if smooth is not None:
-            gradient -= penalty * _second_difference(x, smooth.coupling)
+            gradient -= _second_difference(x, weights)
         held = _held(problem, x, gradient)
         gradient[held] = 0
         hessian *= ~held[:, :, None] & ~held[:, None, :]
@@ -205,7 +224,7 @@ def solve_frames(problem: FrameProblem, identity: Floats, x: Floats, iterations:
         if smooth is None:
             step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         else:
-            step = _conjugate_gradients(hessian, gradient, (~held).astype(np.float32), smooth, penalty)
+            step = _conjugate_gradients(hessian, gradient, (~held).astype(np.float32), weights)
         x = _limit(problem, x, step)
     return x
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -82,13 +82,23 @@ class Solution:
 
 # Relative strength of smoothing per block: heads move slowly, lids and eyes do not.
 _STRENGTH: Mapping[str, float] = {
-    "rotation": 2.0,
-    "log_scale": 20.0,
-    "shift": 1.0,
+    "rotation": 1.0,
+    "log_scale": 4.0,
+    "shift": 0.5,
     "jaw": 0.5,
     "eyes": 0.25,
     "eyelids": 0.08,
     "expression": 0.6,
+}
+# Second differences per frame (at 25 frames per second) that are motion rather than noise, unless a clip is noisier.
+_QUICK: Mapping[str, float] = {
+    "rotation": 0.008,
+    "log_scale": 0.004,
+    "shift": 0.0008,
+    "jaw": 0.02,
+    "eyes": 0.03,
+    "eyelids": 0.1,
+    "expression": 0.08,
 }
 # Standard deviations of what is known before any landmark: radians, logarithms, metres, weights.
 _SPREAD: Mapping[str, float] = {"jaw": 0.2, "eyes": 0.25, "eyelids": 0.5, "expression": 0.3}
@@ -137,6 +147,9 @@ class _Clip:
 
     def __init__(self, model: HeadModel, observations: Observations, settings: SolveSettings) -> None:
         self.model, self.settings = model, settings
+        self.detector: Literal["facemesh", "task"] = (
+            "task" if getattr(observations, "detector", "").startswith("landmarker") else "facemesh"
+        )
         embedding, points = _embedding(model)
         self.visible = np.flatnonzero(np.isfinite(observations.landmarks[:, 0, 0]) & (observations.visibility > 0))
         if len(self.visible) == 0:
@@ -188,7 +201,7 @@ class _Clip:
 
     def learned_prior(self, prior: LandmarkPrior, neutral: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Mean and spread (N, P) from the learned model of the detector, and its raw weights (N, 52)."""
-        estimate = prior.predict(self.landmarks, neutral=neutral)
+        estimate = prior.predict(self.landmarks, neutral=neutral, detector=self.detector)
         mean, spread = self.default_prior()
         centre = groups_from_arkit(self.model, estimate.weights)
         unit = np.eye(len(ARKIT_NAMES))
@@ -216,10 +229,11 @@ class _Clip:
         span = np.maximum(np.maximum(step[1:], step[:-1]), 1e-4)
         # The penalty on the second difference that stands for the same curvature in seconds scales with dt^-3.
         coupling = np.where(span < 0.25, np.minimum((_REFERENCE_STEP / span) ** 3, 60.0), 0.0)
-        strength = np.zeros(self.layout.size)
+        strength, quick = np.zeros(self.layout.size), np.zeros(self.layout.size)
         for name, value in _STRENGTH.items():
             strength[self.layout[name]] = value * self.settings.smoothing
-        return Smoothness(strength.astype(np.float32), coupling.astype(np.float32))
+            quick[self.layout[name]] = _QUICK[name] * max(1.0, (float(np.median(span)) / _REFERENCE_STEP) ** 2)
+        return Smoothness(strength.astype(np.float32), coupling.astype(np.float32), quick.astype(np.float32))
 
 
 def _load_prior(model: HeadModel, settings: SolveSettings) -> LandmarkPrior | None:
@@ -374,7 +388,7 @@ def _solve_windows(clip: _Clip, mean: Floats, spread: Floats, identity: Floats, 
         part = whole.take(slice(low, high))
         solved = solve_frames(part, identity, out[low:high], 5)
         if smooth is not None and high - low >= 3:
-            coupled = replace(part, smoothness=Smoothness(smooth.strength, smooth.coupling[low : high - 2]))
+            coupled = replace(part, smoothness=Smoothness(smooth.strength, smooth.coupling[low : high - 2], smooth.quick))
             solved = solve_frames(coupled, identity, solved, 3)
         keep = slice(start, min(n, start + _WINDOW))
         out[keep] = solved[start - low : start - low + keep.stop - keep.start]
