@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import animate, export, preview, setup, track
-from .commands.batch import explain
 
 __all__ = ["main"]
 
@@ -26,6 +24,8 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
+    from .commands import animate, export, preview, setup, track
+
     top = _Parser(prog="smirk", description="Photos and videos of faces to rigged, keyframed heads.")
     top.add_argument("--version", action="version", version=f"smirk {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -36,14 +36,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    try:
+    try:  # imports included: they take the first moments, in which people notice a typing error and press Ctrl-C
         parsed = parser().parse_args(arguments)
         return parsed.run(parsed)
-    except BrokenPipeError:  # the reader of our output has gone, which is not our error
-        return 2
-    except (Exception, KeyboardInterrupt) as error:
+    except KeyboardInterrupt:
+        print("smirk: Stopped; nothing was kept.", file=sys.stderr)
+    except BrokenPipeError:  # the reader of our output has gone, which needs no words
+        pass
+    except Exception as error:
+        from .commands.batch import explain
+
         print(f"smirk: {explain(error)}", file=sys.stderr)
-        return 2
+    return 2
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import SmirkError, TakeError
 from ..take import Take, load_take
-from .batch import Job, kept, run_batch
+from .batch import Job, run_batch
 from .options import TrackOptions, add_track_arguments
 from .outputs import check_suffix, face_path, plan_outputs
 
@@ -64,8 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     def work(index: int, job: Job) -> None:
         medium, output = arguments.media[index], outputs[index]
         takes = [load_take(medium)] if is_take(medium) else options.run(medium, job.progress)
-        if job.stopped:
-            job.partial = kept(takes)
+        job.tracked(takes)
         if write_scene is None:
             for number, take in enumerate(takes):
                 job.wrote(take.save(face_path(output, number, len(takes))))

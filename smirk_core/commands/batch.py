@@ -12,7 +12,7 @@ from ..errors import Cancelled, SmirkError
 from ..take import Take
 from .terminal import Bar, Stop, debugging, quiet
 
-__all__ = ["Job", "explain", "kept", "run_batch"]
+__all__ = ["Job", "explain", "run_batch"]
 
 
 class Job:
@@ -22,8 +22,8 @@ class Job:
         partial: set by the work when it kept a part of what was asked for; the reason in words.
     """
 
-    def __init__(self, bar: Bar, stop: Stop, out: TextIO) -> None:
-        self._bar, self._stop, self._out = bar, stop, out
+    def __init__(self, bar: Bar, stop: Stop, out: TextIO, err: TextIO) -> None:
+        self._bar, self._stop, self._out, self._err = bar, stop, out, err
         self.partial = ""
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
@@ -35,10 +35,6 @@ class Job:
         self._stop.check()
         self._bar(stage, done, total)
 
-    @property
-    def stopped(self) -> bool:
-        return self._stop.asked
-
     def say(self, text: str) -> None:
         """One line on standard output."""
         self._bar.clear()
@@ -46,6 +42,16 @@ class Job:
 
     def wrote(self, path: Path) -> None:
         self.say(f"Wrote {path}")
+
+    def tracked(self, takes: Sequence[Take]) -> None:
+        """Tell what a run says about itself: where it was stopped, or where the footage was damaged."""
+        notes = takes[0].info.notes
+        if self._stop.asked:
+            frames = " and ".join(str(len(take)) for take in takes)
+            self.partial = f"stopped; kept {frames} frames" + (f" ({notes})" if notes else "")
+        elif notes:
+            self._bar.clear()
+            print(f"smirk: note: {notes}", file=self._err, flush=True)
 
 
 def explain(error: BaseException) -> str:
@@ -80,7 +86,7 @@ def run_batch(names: Sequence[str], work: Callable[[int, Job], None]) -> int:
         for index, name in enumerate(names):
             label = f"[{index + 1}/{len(names)}] " if len(names) > 1 else ""
             bar = Bar(err, label)
-            job = Job(bar, stop, out)
+            job = Job(bar, stop, out, err)
             try:
                 work(index, job)
                 problem = job.partial
@@ -97,10 +103,3 @@ def run_batch(names: Sequence[str], work: Callable[[int, Job], None]) -> int:
             done = len(names) - len(failed)
             print(f"smirk: {done} of {len(names)} done; not done in full: {', '.join(failed)}", file=err, flush=True)
     return 2 if failed else 0
-
-
-def kept(takes: Sequence[Take]) -> str:
-    """What was kept of a run that Ctrl-C stopped, in words."""
-    frames = " and ".join(str(len(take)) for take in takes)
-    notes = takes[0].info.notes
-    return f"stopped; kept {frames} frames" + (f" ({notes})" if notes else "")

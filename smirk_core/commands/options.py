@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class TrackOptions:
         neutral_frame: frame of the source in which the face rests; ``None``: found by itself.
         device: where networks run.
         filters: layers of :mod:`smirk_core.tracking.filters`.
+        sequence: a picture with a number in its name stands for the whole numbered run.
     """
 
     head: str = "open"
@@ -44,7 +45,8 @@ class TrackOptions:
     step: int = 1
     neutral_frame: int | None = None
     device: str = "auto"
-    filters: tuple[Mapping[str, Any], ...] = field(default=())
+    filters: tuple[Mapping[str, Any], ...] = ()
+    sequence: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done.
@@ -89,6 +91,7 @@ class TrackOptions:
             neutral_frame=arguments.neutral_frame,
             device=arguments.device,
             filters=tuple(parse_layer(text) for text in arguments.filter),
+            sequence=arguments.sequence,
         )
 
     @staticmethod
@@ -129,6 +132,7 @@ class TrackOptions:
             filters=self.filters,
             progress=progress,
             neutral_frame=self.neutral_frame,
+            sequence=self.sequence,
         )
 
 
@@ -154,6 +158,9 @@ def add_track_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--step", type=int, default=1, metavar="N", help="take every Nth frame")
     group.add_argument(
         "--neutral-frame", type=int, metavar="FRAME", help="a frame in which the face rests (default: found by itself)"
+    )
+    group.add_argument(
+        "--sequence", action="store_true", help="MEDIA is a picture of a numbered run; read the whole run"
     )
     group.add_argument("--device", default="auto", choices=DEVICES, help="where networks run")
     group.add_argument(

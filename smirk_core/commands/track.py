@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from .batch import Job, kept, run_batch
+from .batch import Job, run_batch
 from .options import TrackOptions, add_track_arguments
 from .outputs import face_path, plan_outputs
 
@@ -28,9 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     def work(index: int, job: Job) -> None:
         takes = options.run(arguments.media[index], job.progress)
+        job.tracked(takes)
         for number, take in enumerate(takes):
             job.wrote(take.save(face_path(outputs[index], number, len(takes))))
-        if job.stopped:
-            job.partial = kept(takes)
 
     return run_batch(arguments.media, work)

@@ -62,7 +62,7 @@ def write_obj(
     path = Path(path)
     count = len(take)
     if frame is not None and not -count <= frame < count:
-        raise ExportError(f"There is no frame {frame}; the take has {count} frames, counted from 0.")
+        raise ExportError(f"There is no frame {frame}; the take has {count}, counted from 0.")
     frames = range(count) if frame is None else range(frame % count, frame % count + 1)
     single = len(frames) == 1
     constant = ("vt %.6f %.6f\n" * len(head.uvs)) % tuple(head.uvs.ravel().tolist()) + _faces(head)
