@@ -1,16 +1,153 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Skin, lips, eyes, teeth: node materials for the material slots of a head."""
+"""Skin, lips, eyes, teeth, brows: node materials for the slots of a head, without image files.
+
+All are Principled BSDF, so they work in EEVEE and Cycles. The plain colour of the ``Base Color`` socket is set as well
+where nodes are connected to it: exporters fall back to it. Colours below are sRGB, as a colour picker shows them.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import bpy
 
 from smirk_core.heads.head_model import HeadModel
 
+from .nodes import Nodes
+from .paint import IRIS, PAINT, add_paint
+
 __all__ = ["add_materials"]
+
+Colour = tuple[float, float, float]
+SKIN: Colour = (0.83, 0.62, 0.52)
+LIPS: Colour = (0.71, 0.42, 0.39)
+FLUSH: Colour = (0.80, 0.48, 0.40)
+SCALP: Colour = (0.62, 0.47, 0.40)
+WHITE: Colour = (0.87, 0.85, 0.82)
+IRIS_LIGHT: Colour = (0.50, 0.36, 0.20)
+IRIS_DARK: Colour = (0.16, 0.10, 0.06)
 
 
 def add_materials(mesh: bpy.types.Object, model: HeadModel) -> None:
-    """Fill the mesh's slots with one material per name of ``model.material_names``, in order."""
+    """Fill the mesh's slots with one material per name of ``model.material_names``, in order.
+
+    Names that are not known here get skin.
+    """
+    add_paint(mesh, model)
     for name in model.material_names:
-        mesh.data.materials.append(bpy.data.materials.new(f"{mesh.name} {name}"))
+        material: Any = bpy.data.materials.new(f"{mesh.name} {name}")
+        if material.node_tree is None:  # from 5.0 on it is there from the start
+            material.use_nodes = True
+        _BUILDERS.get(name, _skin)(Nodes(material))
+        mesh.data.materials.append(material)
+
+
+def _skin(nodes: Nodes) -> None:
+    """Skin and lips are one material, blended by soft masks: a hard edge of colour would follow the polygons."""
+    nodes.plain(SKIN, roughness=0.48, specular=0.35)
+    nodes.set("Subsurface Weight", 0.25)
+    nodes.set("Subsurface Radius", (1.0, 0.35, 0.2))
+    nodes.set("Subsurface Scale", 0.006)
+    lips, flush, scalp = nodes.masks(PAINT)
+    blotches = nodes.noise(scale=9.0, detail=3.0, roughness=0.6)
+    colour = nodes.mix(nodes.ramp(blotches, 0.35, 0.75, 0.0, 0.22), SKIN, FLUSH)
+    colour = nodes.mix(nodes.times(flush, 0.45), colour, FLUSH)
+    stubble = nodes.noise(scale=160.0, detail=1.0, roughness=0.5)
+    colour = nodes.mix(nodes.times(scalp, nodes.ramp(stubble, 0.35, 0.65, 0.1, 0.5)), colour, SCALP)
+    colour = nodes.mix(nodes.times(lips, 0.8), colour, LIPS)
+    nodes.connect(colour, "Base Color")
+    nodes.connect(nodes.ramp(lips, 0.2, 0.9, 0.48, 0.34), "Roughness")
+    pores = nodes.noise(scale=220.0, detail=2.0, roughness=0.55)
+    nodes.bump(pores, strength=0.12, distance=0.0006)
+
+
+def _lips(nodes: Nodes) -> None:
+    _skin(nodes)
+    nodes.colour(LIPS)
+
+
+def _mouth(nodes: Nodes) -> None:
+    nodes.plain((0.42, 0.16, 0.15), roughness=0.35, specular=0.5)
+    nodes.set("Subsurface Weight", 0.1)
+    nodes.set("Subsurface Scale", 0.004)
+
+
+def _wet(nodes: Nodes) -> None:
+    """The film of tears: a clear coat over whatever is below."""
+    nodes.set("Coat Weight", 1.0)
+    nodes.set("Coat Roughness", 0.03)
+
+
+def _eye_white(nodes: Nodes) -> None:
+    nodes.plain(WHITE, roughness=0.35, specular=0.3)
+    nodes.set("Subsurface Weight", 0.1)
+    nodes.set("Subsurface Scale", 0.003)
+    _wet(nodes)
+    radius = nodes.length(nodes.vector(IRIS))
+    # Redder towards the corners, where the small vessels are.
+    vessels = nodes.noise(scale=26.0, detail=4.0, roughness=0.7)
+    redness = nodes.times(nodes.ramp(radius, 1.5, 3.2, 0.0, 0.5), nodes.ramp(vessels, 0.45, 0.7, 0.1, 1.0))
+    nodes.connect(nodes.mix(redness, WHITE, (0.78, 0.52, 0.47)), "Base Color")
+
+
+def _iris(nodes: Nodes) -> None:
+    nodes.plain(IRIS_LIGHT, roughness=0.4, specular=0.3)
+    _wet(nodes)
+    place = nodes.vector(IRIS)
+    radius = nodes.length(place)
+    # Fibres run outwards: noise over the direction only, drawn out a little along the radius.
+    fibres = nodes.noise(scale=7.0, detail=4.0, roughness=0.7, vector=nodes.normalised(place))
+    colour = nodes.mix(nodes.ramp(fibres, 0.3, 0.7, 0.0, 1.0), IRIS_DARK, IRIS_LIGHT)
+    colour = nodes.mix(nodes.ramp(radius, 0.35, 0.6, 0.7, 0.0), colour, (0.58, 0.40, 0.20))  # lighter round the pupil
+    colour = nodes.mix(nodes.ramp(radius, 0.78, 1.0, 0.0, 0.9), colour, (0.06, 0.05, 0.05))  # the dark limbal ring
+    nodes.connect(colour, "Base Color")
+
+
+def _pupil(nodes: Nodes) -> None:
+    nodes.plain((0.02, 0.02, 0.02), roughness=0.3, specular=0.3)
+    _wet(nodes)
+
+
+def _teeth(nodes: Nodes) -> None:
+    nodes.plain((0.87, 0.83, 0.75), roughness=0.22, specular=0.5)
+    nodes.set("Subsurface Weight", 0.2)
+    nodes.set("Subsurface Scale", 0.002)
+
+
+def _gums(nodes: Nodes) -> None:
+    nodes.plain((0.72, 0.38, 0.36), roughness=0.3, specular=0.5)
+    nodes.set("Subsurface Weight", 0.2)
+    nodes.set("Subsurface Scale", 0.003)
+
+
+def _tongue(nodes: Nodes) -> None:
+    nodes.plain((0.72, 0.40, 0.38), roughness=0.4, specular=0.5)
+    nodes.set("Subsurface Weight", 0.2)
+    nodes.set("Subsurface Scale", 0.004)
+    nodes.bump(nodes.noise(scale=120.0, detail=2.0, roughness=0.6), strength=0.3, distance=0.0008)
+
+
+def _lash(nodes: Nodes) -> None:
+    nodes.plain((0.14, 0.10, 0.08), roughness=0.55, specular=0.2)
+
+
+def _brow(nodes: Nodes) -> None:
+    """Strokes are far broader than hairs, so skin shines through them."""
+    nodes.plain((0.25, 0.17, 0.12), roughness=0.6, specular=0.15)
+    nodes.set("Alpha", 0.7)
+
+
+_BUILDERS: dict[str, Callable[[Nodes], None]] = {
+    "skin": _skin,
+    "lips": _lips,
+    "mouth": _mouth,
+    "eye_white": _eye_white,
+    "iris": _iris,
+    "pupil": _pupil,
+    "teeth": _teeth,
+    "gums": _gums,
+    "tongue": _tongue,
+    "lash": _lash,
+    "brow": _brow,
+}

@@ -7,7 +7,7 @@ A file is written beside its place under another name and renamed, so that it ap
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,13 +145,34 @@ def _heads_selected() -> Iterator[None]:
         head.mesh.select_set(True)
     layer.objects.active = heads[0].armature
     try:
-        yield
+        with _plain_colours(head.mesh for head in heads):
+            yield
     finally:
         for obj in list(bpy.context.selected_objects):
             obj.select_set(False)
         for obj in selected:
             obj.select_set(True)
         layer.objects.active = active
+
+
+@contextmanager
+def _plain_colours(meshes: Iterable[bpy.types.Object]) -> Iterator[None]:
+    """Cut the node colours off the shaders: no format can hold them, and exporters then write white.
+
+    Without links they write the plain colour of the socket, which the materials have set.
+    """
+    cut = []
+    trees = {s.material.node_tree for mesh in meshes for s in mesh.material_slots if s.material is not None}
+    for tree in trees:
+        for link in list(tree.links):
+            if link.to_node.type == "BSDF_PRINCIPLED" and link.from_node.type != "TEX_IMAGE":
+                cut.append((tree, link.from_socket, link.to_socket))
+                tree.links.remove(link)
+    try:
+        yield
+    finally:
+        for tree, source, target in cut:
+            tree.links.new(source, target)
 
 
 def _leave_edit_mode() -> None:

@@ -8,6 +8,7 @@ The view transform stays as it is (AgX in a new file): it is a choice about the 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import bpy
 
@@ -58,11 +59,12 @@ def add_light(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
         lamp.rotation_euler = _facing_origin(place)
         collection.objects.link(lamp)
     if scene.world is None:
-        scene.world = bpy.data.worlds.new("World")
-        if scene.world.node_tree is None:  # from 5.0 on it is there from the start
-            scene.world.use_nodes = True
-        background = next(n for n in scene.world.node_tree.nodes if n.type == "BACKGROUND")
+        world: Any = bpy.data.worlds.new("World")
+        if world.node_tree is None:  # from 5.0 on it is there from the start
+            world.use_nodes = True
+        background = next(n for n in world.node_tree.nodes if n.type == "BACKGROUND")
         background.inputs["Color"].default_value = (0.12, 0.13, 0.15, 1.0)
+        scene.world = world
 
 
 def _facing_origin(place: tuple[float, float, float]) -> tuple[float, float, float]:
