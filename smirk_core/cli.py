@@ -7,8 +7,11 @@ Exit code 0 only when everything asked for was written; 2 otherwise, with one li
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from . import __version__
 
@@ -34,19 +37,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C before any work: raised as an exception it would come out of some import as another error."""
+    os.write(2, b"smirk: Stopped; nothing was kept.\n")
+    os._exit(2)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    try:  # imports included: they take the first moments, in which people notice a typing error and press Ctrl-C
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
         parsed = parser().parse_args(arguments)
         return parsed.run(parsed)
-    except KeyboardInterrupt:
-        print("smirk: Stopped; nothing was kept.", file=sys.stderr)
     except BrokenPipeError:  # the reader of our output has gone, which needs no words
         pass
     except Exception as error:
         from .commands.batch import explain
 
         print(f"smirk: {explain(error)}", file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 2
 
 

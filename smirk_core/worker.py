@@ -12,7 +12,7 @@ It answers with one JSON object a line on standard output, and with nothing else
 ``{"event": "started", "version": …}``                                    the job was understood
 ``{"event": "progress", "stage": …, "done": …, "total": …}``              now and then; ``total`` may be null
 ``{"event": "done", "take": PATH, "takes": […], "frames": …,``            last line of a good run; exit code 0.
-``"partial": bool, "notes": …}``                                          ``partial``: it was stopped half way
+``"partial": bool, "notes": …}``                                          ``partial``: it was stopped while reading
 ``{"event": "error", "message": …}``                                      last line of a bad run; exit code 2
 ========================================================================  ===========================================
 
@@ -100,7 +100,7 @@ def run_job(
         take=paths[0],
         takes=paths,
         frames=len(takes[0]),
-        partial=stop.is_set(),
+        partial="cancelled" in takes[0].info.notes,
         notes=takes[0].info.notes,
     )
     return 0

@@ -46,9 +46,9 @@ class Job:
     def tracked(self, takes: Sequence[Take]) -> None:
         """Tell what a run says about itself: where it was stopped, or where the footage was damaged."""
         notes = takes[0].info.notes
-        if self._stop.asked:
+        if self._stop.asked and "cancelled" in notes:
             frames = " and ".join(str(len(take)) for take in takes)
-            self.partial = f"stopped; kept {frames} frames" + (f" ({notes})" if notes else "")
+            self.partial = f"stopped; kept {frames} frames ({notes})"
         elif notes:
             self._bar.clear()
             print(f"smirk: note: {notes}", file=self._err, flush=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import AssetError, SmirkError
+from ..errors import AssetError, Cancelled, SmirkError
 from ..progress import Progress, silent
 from ..take import Take
 from ..tracking.filters import check_layer, parse_layer
@@ -115,10 +115,20 @@ class TrackOptions:
     def run(self, media: str, progress: Progress = silent) -> list[Take]:
         """Track one medium: a take per face asked for, largest first.
 
+        A stop while frames are read keeps what was read; one that comes while solving is heard when the solve is done,
+        because reading is the long part and the solve takes seconds.
+
         Raises:
             SmirkError: the medium cannot be read, shows no face, or the run was cancelled before anything was found.
         """
         from ..tracking.tracker import track_all
+
+        def patient(stage: str, done: int, total: int | None) -> None:
+            try:
+                progress(stage, done, total)
+            except Cancelled:
+                if stage != "Solving":
+                    raise
 
         return track_all(
             os.path.abspath(media),  # noqa: PTH100 - may be a pattern; a take must find its footage from any folder
@@ -130,7 +140,7 @@ class TrackOptions:
             end=self.end,
             step=self.step,
             filters=self.filters,
-            progress=progress,
+            progress=patient,
             neutral_frame=self.neutral_frame,
             sequence=self.sequence,
         )
