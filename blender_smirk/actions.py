@@ -30,6 +30,7 @@ from .shape_keys import widen_slider
 __all__ = ["Channel", "apply_action", "check_fit", "frames_of", "key_action", "write_action", "write_channels"]
 
 Floats = npt.NDArray[np.floating[Any]]
+_STAMP = 0.00051  # seconds by which a rounded time stamp can be off
 _LINEAR = 1  # 'LINEAR' as a number, which foreach_set wants for enumerations
 _BONES = (
     ("root", "rotation", 0),
@@ -58,7 +59,11 @@ def frames_of(take: Take, rate: float, start: float) -> Floats:
     """
     if len(take) == 1:
         return np.array([start], dtype=np.float64)
-    return start + np.asarray(take.times, dtype=np.float64) * rate - round(take.info.start * rate)
+    frames = np.asarray(take.times, dtype=np.float64) * rate
+    # Containers round time stamps to a millisecond; a key that misses a whole frame by no more sits on it.
+    whole = np.round(frames)
+    frames = np.where(np.abs(frames - whole) <= _STAMP * rate, whole, frames)
+    return start + frames - round(take.info.start * rate)
 
 
 def write_channels(bag: bpy.types.ActionChannelbag, frames: Floats, channels: Iterable[Channel]) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from .rig import HEAD_PROPERTY, HeadObjects, build_head
 from .save import save
 from .scene import add_light, scene_rate, set_scene
 
-__all__ = ["AnimatedHead", "add_take", "animate", "apply_take", "save"]
+__all__ = ["AnimatedHead", "add_take", "animate", "animate_all", "apply_take", "save"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,11 @@ def animate(
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
     take: Take | str | os.PathLike[str] | None = None,
-    start: int = 1,
+    frame_start: int = 1,
     raw: bool = False,
     lens: float = LENS,
     progress: Progress = silent,
-    options: Mapping[str, Any] | None = None,
+    **tracking: Any,
 ) -> AnimatedHead:
     """Turn a photo or video of a face into an animated head in the current scene.
 
@@ -73,11 +72,11 @@ def animate(
         media: photo, video or first picture of a sequence; Blender's ``//`` paths are understood.
         head: ``"open"``, a head file or a loaded head.
         take: a take of this footage that exists already (or its file): nothing is tracked then.
-        start: scene frame of the beginning.
+        frame_start: scene frame of the beginning.
         raw: key the take as solved, without its filters.
         lens: focal length of the perspective camera in mm.
         progress: called while tracking and building; may raise ``Cancelled``.
-        options: further arguments of :func:`smirk_core.track`.
+        tracking: further arguments of :func:`smirk_core.track`, such as ``start``, ``end``, ``step`` or ``filters``.
 
     Raises:
         SmirkError: the footage cannot be read or shows no face, or take and head do not fit.
@@ -90,8 +89,31 @@ def animate(
     else:
         from smirk_core.tracking.tracker import track
 
-        performance = track(bpy.path.abspath(os.fspath(media)), progress=progress, **(options or {}))
-    return add_take(performance, head=model, start=start, raw=raw, lens=lens, progress=progress)
+        performance = track(bpy.path.abspath(os.fspath(media)), head=model, progress=progress, **tracking)
+    return add_take(performance, head=model, frame_start=frame_start, raw=raw, lens=lens, progress=progress)
+
+
+def animate_all(
+    media: str | os.PathLike[str],
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    faces: str | int = "all",
+    frame_start: int = 1,
+    raw: bool = False,
+    lens: float = LENS,
+    progress: Progress = silent,
+    **tracking: Any,
+) -> list[AnimatedHead]:
+    """One animated head for every face of a photo or video; they share footage, sound and perspective camera.
+
+    ``faces`` is "all", "largest" or how many of the largest; everything else as for :func:`animate`. The scene's
+    camera is the shared one where there are several heads: no orthographic camera fits faces of different depths.
+    """
+    from smirk_core.tracking.tracker import track_all
+
+    model = _model(head)
+    takes = track_all(bpy.path.abspath(os.fspath(media)), head=model, faces=faces, progress=progress, **tracking)
+    return [add_take(t, head=model, frame_start=frame_start, raw=raw, lens=lens, progress=progress) for t in takes]
 
 
 def add_take(
@@ -99,7 +121,7 @@ def add_take(
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
     name: str = "",
-    start: int = 1,
+    frame_start: int = 1,
     raw: bool = False,
     lens: float = LENS,
     footage: bool = True,
@@ -111,7 +133,7 @@ def add_take(
         take: the performance.
         head: the head that the take was made with.
         name: of the objects; the footage's name where not given.
-        start: scene frame of the take's beginning.
+        frame_start: scene frame of the take's beginning.
         raw: key the take as solved, without its filters.
         lens: focal length of the perspective camera in mm.
         footage: bring footage and sound along where the file is there.
@@ -134,10 +156,11 @@ def add_take(
         shared = shared_perspective(scene, take.info.source)
         cameras = build_cameras(take, name, collection, lens=lens, perspective=shared)
         remember_cameras(objects.armature, cameras)
-        scene.camera = cameras.orthographic
+        # No orthographic camera fits several faces, each with a scale of its own; the shared perspective one does.
+        scene.camera = cameras.orthographic if shared is None else cameras.perspective
     add_light(scene, collection)
     progress("Building the head", 1, 2)
-    action = _perform(take, model, objects, cameras, start, raw, load_footage(take.info) if footage else None)
+    action = _perform(take, model, objects, cameras, frame_start, raw, load_footage(take.info) if footage else None)
     progress("Building the head", 2, 2)
     return AnimatedHead(objects.armature, objects.mesh, cameras, action, take)
 
@@ -147,7 +170,7 @@ def apply_take(
     take: Take,
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
-    start: int = 1,
+    frame_start: int = 1,
     raw: bool = False,
     footage: bool = True,
 ) -> bpy.types.Action:
@@ -157,7 +180,7 @@ def apply_take(
         obj: armature or mesh of the head.
         take: the performance, of anyone, made with the same head model.
         head: the head model that ``obj`` was built from.
-        start: scene frame of the take's beginning.
+        frame_start: scene frame of the take's beginning.
         raw: key the take as solved, without its filters.
         footage: show and play the take's footage instead of the one before.
 
@@ -170,7 +193,7 @@ def apply_take(
         raise TakeError(f"'{obj.name}' is not a head of the kind '{model.name}': choose one made by this add-on.")
     check_fit(take, model)
     cameras = cameras_of(objects.armature, take) if has_camera(take) else None
-    return _perform(take, model, objects, cameras, start, raw, load_footage(take.info) if footage else None)
+    return _perform(take, model, objects, cameras, frame_start, raw, load_footage(take.info) if footage else None)
 
 
 def _perform(
@@ -178,7 +201,7 @@ def _perform(
     model: HeadModel,
     objects: HeadObjects,
     cameras: Cameras | None,
-    start: int,
+    frame_start: int,
     raw: bool,
     footage: Footage | None,
 ) -> bpy.types.Action:
@@ -186,19 +209,19 @@ def _perform(
     scene = bpy.context.scene
     # The footage's rate as Blender plays it, else the take's, else (a photo) the scene's.
     rate = (footage.rate if footage is not None else 0.0) or take.info.rate
-    frames = frames_of(take, rate or scene_rate(scene), start)
+    frames = frames_of(take, rate or scene_rate(scene), frame_start)
     action = write_action(
-        take, model, objects, _name(take), rate=rate or scene_rate(scene), start=start, raw=raw, cameras=cameras
+        take, model, objects, _name(take), rate=rate or scene_rate(scene), start=frame_start, raw=raw, cameras=cameras
     )
     apply_action(action, objects.armature, objects.keys, cameras.orthographic.data if cameras else None)
     if footage is not None:
-        first = start_frame(take.info, rate, start)
+        first = start_frame(take.info, rate, frame_start)
         if cameras is not None:
             for camera in (cameras.orthographic, cameras.perspective):
                 add_background(camera, footage, first)
         add_sound(scene, footage, first, _name(take))
     # Rounding keeps a last key that is a hair before a frame from adding an empty one.
-    set_scene(scene, take.info, rate, start, math.ceil(round(float(frames[-1]), 3)))
+    set_scene(scene, take.info, rate, frame_start, math.ceil(round(float(frames[-1]), 3)))
     return action
 
 

@@ -62,7 +62,8 @@ def add_light(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
         world: Any = bpy.data.worlds.new("World")
         if world.node_tree is None:  # from 5.0 on it is there from the start
             world.use_nodes = True
-        background = next(n for n in world.node_tree.nodes if n.type == "BACKGROUND")
+        tree: Any = world.node_tree
+        background = next(n for n in tree.nodes if n.type == "BACKGROUND")
         background.inputs["Color"].default_value = (0.12, 0.13, 0.15, 1.0)
         scene.world = world
 

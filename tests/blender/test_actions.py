@@ -52,14 +52,14 @@ def test_a_second_take_is_a_second_action() -> None:
 
 def test_keys_sit_at_their_time_stamps_in_straight_lines() -> None:
     model = toy_head()
-    times = 2.0 + np.array([0.0, 0.033, 0.081, 0.1])
+    times = 2.0 + np.array([0.0, 0.035, 0.081, 0.1])
     take = toy_take(model, 4, times=times, info={"start": 2.0})
     head = build_head(model, take.identity, "Head")
     action = write_action(take, model, head, "clip", rate=30, start=10)
     curve = curves_of(action)['key_blocks["browInnerUp"].value', 0]
-    assert [k.co[0] for k in curve.keyframe_points] == pytest.approx([10, 10.99, 12.43, 13])
+    assert [k.co[0] for k in curve.keyframe_points] == pytest.approx([10, 11.05, 12.43, 13])
     assert {k.interpolation for k in curve.keyframe_points} == {"LINEAR"}
-    assert np.allclose(frames_of(take, 30, 10), [10, 10.99, 12.43, 13])
+    assert np.allclose(frames_of(take, 30, 10), [10, 11.05, 12.43, 13])
 
 
 def test_a_photo_is_one_key() -> None:
@@ -112,3 +112,9 @@ def test_a_take_of_another_head_is_refused() -> None:
     with pytest.raises(TakeError, match="flame2020"):
         write_action(take, model, head, "clip", rate=25)
     assert not len(bpy.data.actions)
+
+
+def test_rounded_time_stamps_sit_on_whole_frames() -> None:
+    """Matroska keeps milliseconds: 33 ms is frame 1 at 30 fps, 40 ms is between frames."""
+    take = toy_take(toy_head(), 4, times=np.array([0.0, 0.033, 0.067, 0.107]))
+    assert frames_of(take, 30, 1).tolist() == [1, 2, 3, pytest.approx(4.21)]

@@ -30,7 +30,7 @@ def test_a_clip_brings_picture_sound_rate_and_range(tmp_path: Path) -> None:
     model = toy_head()
     clip = write_clip(tmp_path / "clip.mp4", (160, 96), 30, sound=True)
     take = toy_take(model, 30, info={"source": str(clip), "width": 160, "height": 96, "rate": 30.0})
-    head = api.add_take(take, head=model, start=11)
+    head = api.add_take(take, head=model, frame_start=11)
     scene = bpy.context.scene
     assert head.cameras is not None
     for camera in (head.cameras.orthographic, head.cameras.perspective):
