@@ -5,7 +5,7 @@
 
 Two sources. Renders have known truth, open mouths, closed eyes and turned heads, so they say where on the surface a
 point is. Real portraits say where the detector sees real brows, lids and lips: the head is fitted to their landmarks,
-brows held at rest (over many people brows are at rest), and points move along the surface to what is left over.
+faces at rest held at rest, and points move along the surface to what is left over.
 Everything is used with its mirror image, so that the embedding is symmetric. Nothing of ``faces/eval`` is read.
 """
 
@@ -40,7 +40,6 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 EMBEDDING_PATH = OPEN_HEAD_PATH.parents[1] / "heads" / "open_head_landmarks.npz"
 _SKIN = 468
-_BROW_WEIGHTS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 _FINE = np.union1d(np.union1d(BROWS, EYES), LIPS)
 
 
@@ -91,23 +90,41 @@ def same_side(model: HeadModel, places: Places) -> npt.NDArray[np.bool_]:
     return near & (np.abs(label[None] - label[mine][:, None]) < 0.35).all(2)
 
 
-def portrait_landmarks(folder: Path, limit: int) -> tuple[list[Path], Floats]:
-    """Detections on real portraits, spread over the folder; greyscale and turned ones too."""
+def portrait_landmarks(folder: Path, limit: int) -> Floats:
+    """(N, 478, 3) detections on real portraits, spread over the folder."""
     files = sorted(folder.glob("*.jpg"))
     files = files[:: max(1, len(files) // limit)]
-    kept, points = [], []
+    points = []
     with PictureDetector("facemesh") as detector:
         for file in files:
             found = detector(np.asarray(Image.open(file).convert("RGB")))
             if found is not None:
-                kept.append(file)
                 points.append(found)
-    return kept, np.array(points)
+    return np.array(points)
+
+
+def at_rest(points: Floats) -> npt.NDArray[np.bool_]:
+    """(N,) portraits whose mouth is shut and not smiling, by the detected points (N, 478, 3) alone.
+
+    Opening between the inner lips, and height of the mouth's corners over its middle, both by the distance of the
+    outer eye corners.
+    """
+    unit = np.linalg.norm(points[:, 33, :2] - points[:, 263, :2], axis=1)
+    up = points[:, 152, :2] - points[:, 10, :2]
+    up /= -np.linalg.norm(up, axis=1, keepdims=True)
+    opening = np.linalg.norm(points[:, 13, :2] - points[:, 14, :2], axis=1) / unit
+    corners = (points[:, 61, :2] + points[:, 291, :2]) / 2 - (points[:, 13, :2] + points[:, 14, :2]) / 2
+    raised = (corners * up).sum(1) / unit
+    return (opening < 0.03) & (raised < 0.035)
 
 
 def portrait_views(model: HeadModel, embedding: LandmarkEmbedding, points: Floats) -> tuple[Views, Floats]:
-    """The head fitted to every portrait with brows at rest and unheard; also the median identity."""
-    fitter = PictureFitter(model, embedding, held=_BROW_WEIGHTS, distrusted=BROWS)
+    """The head fitted to faces at rest, all expression held at zero and brows unheard; also the identities.
+
+    What identity cannot explain on faces at rest is where the detector really puts its points, and so the fit of a
+    neutral face will be neutral.
+    """
+    fitter = PictureFitter(model, embedding, held=("expression", "eyelids", "jaw"), distrusted=BROWS)
     fits = [fitter(p) for p in points]
     good = [i for i, f in enumerate(fits) if f.error < 0.006]
     meshes = np.array([fits[i].mesh(model)[:, :2] for i in good], np.float32)
@@ -156,7 +173,7 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=64)
     parser.add_argument("--views", type=int, default=10, help="pictures per identity")
     parser.add_argument("--portraits", type=Path, default=None, help="folder of real training portraits")
-    parser.add_argument("--portrait-limit", type=int, default=500)
+    parser.add_argument("--portrait-limit", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--head", type=Path, default=OPEN_HEAD_PATH)
@@ -176,10 +193,13 @@ def main() -> None:
     skin = Views(renders.mesh, renders.points[:, :_SKIN], renders.scale)
     places = find_places(skin, model.triangles, allowed_triangles(model))
     report(places, "renders")
+    renders_alone = places
     embedding = as_embedding(model, places)
     if options.portraits is not None:
-        files, points = portrait_landmarks(options.portraits, options.portrait_limit)
-        print(f"{len(files)} portraits with a face")
+        points = portrait_landmarks(options.portraits, options.portrait_limit)
+        calm = at_rest(points)
+        print(f"{len(points)} portraits with a face, {calm.sum()} at rest")
+        points = points[calm]
         for round_number in range(options.rounds):
             real, identity = portrait_views(model, embedding, points)
             real = real.joined(real.mirrored(vertex_partner, point_partner))
@@ -188,15 +208,16 @@ def main() -> None:
             both = find_places(skin.joined(real), model.triangles, nearby)
             fine = find_places(real, model.triangles, nearby)
             pick = np.isin(np.arange(_SKIN), _FINE)
-            moved = np.linalg.norm(_at(model, both if not pick.any() else fine) - _at(model, places), axis=1)
+            moved = _at(model, fine) - _at(model, places)
             places = Places(
                 np.where(pick, fine.triangles, both.triangles),
                 np.where(pick[:, None], fine.barycentric, both.barycentric),
-                np.where(pick, np.maximum(fine.spread, places.spread), both.spread),
+                np.where(pick, np.maximum(fine.spread, renders_alone.spread), both.spread),
             )
             report(places, f"portraits, round {round_number + 1}")
             drift = np.abs(np.median(identity, axis=0))
-            print(f"  brows moved {1e3 * np.median(moved[BROWS]):.2f} mm; median identity up to {drift.max():.2f} sd")
+            up = {n: 1e3 * float(np.median(moved[i, 1])) for n, i in (("brows", BROWS), ("eyes", EYES), ("lips", LIPS))}
+            print(f"  moved up (mm): {up}; median identity up to {drift.max():.2f} sd", flush=True)
             embedding = as_embedding(model, places)
     save(embedding, options.output)
     print(f"wrote {options.output}")
