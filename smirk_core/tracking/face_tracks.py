@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from ..errors import MediaError
-from .faces import box_overlap, landmark_box
+from .face_windows import box_overlap, landmark_box
 from .observations import LANDMARKS, Observations
 
 __all__ = ["FaceTrack", "TrackBuilder", "select_tracks", "shape_distance"]
