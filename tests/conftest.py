@@ -132,3 +132,44 @@ def toy_head_file(toy_head: HeadModel, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def toy_take(toy_head: HeadModel) -> Take:
     return make_take(toy_head)
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public-domain portrait of an astronaut that comes with scikit-image."""
+    pytest.importorskip("skimage")
+    from smirk_core.demo import write_photo
+
+    return write_photo(tmp_path_factory.mktemp("media") / "astronaut.png")
+
+
+@pytest.fixture(scope="session")
+def clip(photo: Path) -> Path:
+    """Sixteen frames at 25 per second in which the portrait drifts across the picture."""
+    import av
+    from PIL import Image
+
+    portrait = np.asarray(Image.open(photo))[:400, 50:450]
+    path = photo.with_name("drift.mp4")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 320, 320, "yuv420p", 4_000_000
+        for i in range(16):
+            shifted = np.ascontiguousarray(portrait[4 * i : 4 * i + 320, 3 * i : 3 * i + 320])
+            for packet in stream.encode(av.VideoFrame.from_ndarray(shifted, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+@pytest.fixture(scope="session")
+def detector() -> None:
+    """Skips where faces cannot be found: MediaPipe's newer versions need a model file that is not in the package."""
+    from smirk_core.errors import AssetError
+    from smirk_core.tracking.face_graphs import make_graph
+
+    try:
+        make_graph().close()
+    except AssetError as error:
+        pytest.skip(str(error))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker's protocol: one JSON object a line, the last one final, partial results kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+from conftest import make_take
+
+from smirk_core.errors import Cancelled, MediaError
+from smirk_core.take import load_take
+from smirk_core.worker import Emitter, run_job
+
+
+@pytest.fixture
+def lines():
+    """An emitter with the event that stops it, and a function that reads what was emitted."""
+    stream, stop = io.StringIO(), threading.Event()
+    return Emitter(stream, stop), stop, lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_good_job(lines, toy_head, tmp_path):
+    emit, stop, events = lines
+
+    def track(options, media, progress):
+        assert media == "clip.mp4" and options.faces == 2 and options.end == 40
+        progress("Reading faces", 0, 2)
+        progress("Reading faces", 2, 2)
+        return [make_take(toy_head, 5, seed) for seed in (0, 1)]
+
+    job = {"media": "clip.mp4", "output": str(tmp_path / "a.take.npz"), "faces": 2, "end": 40}
+    assert run_job(job, emit, stop, track) == 0
+    first, *progress, last = events()
+    assert first["event"] == "started"
+    assert [(e["stage"], e["done"], e["total"]) for e in progress] == [("Reading faces", 0, 2), ("Reading faces", 2, 2)]
+    paths = [str(tmp_path / f"a-face{n}.take.npz") for n in (1, 2)]
+    assert last == {"event": "done", "take": paths[0], "takes": paths, "frames": 5, "partial": False, "notes": ""}
+    assert len(load_take(paths[1])) == 5
+
+
+def test_cancel_reaches_the_run_and_the_rest_is_kept(lines, toy_head, tmp_path):
+    emit, stop, events = lines
+
+    def track(options, media, progress):
+        done = 0
+        try:
+            while True:
+                progress("Reading faces", done, None)
+                done += 1
+                if done == 3:
+                    stop.set()
+        except Cancelled:
+            from dataclasses import replace
+
+            take = make_take(toy_head, done)
+            return [replace(take, info=replace(take.info, notes=f"cancelled after {done} frames"))]
+
+    assert run_job({"media": "a", "output": str(tmp_path / "a.npz")}, emit, stop, track) == 0
+    last = events()[-1]
+    assert last["partial"] and last["frames"] == 3 and "cancelled" in last["notes"]
+    assert len(load_take(tmp_path / "a.npz")) == 3
+
+
+def test_failures_are_events(lines, tmp_path):
+    emit, stop, events = lines
+
+    def track(options, media, progress):
+        raise MediaError("No face was found.")
+
+    assert run_job({"media": "a", "output": str(tmp_path / "a.npz")}, emit, stop, track) == 2
+    assert events()[-1] == {"event": "error", "message": "No face was found."}
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [
+        ({}, "'media' and 'output'"),
+        ({"media": "a"}, "'media' and 'output'"),
+        ({"media": 3, "output": "a.npz"}, "'media' and 'output'"),
+        ({"media": "a", "output": "a.blend"}, "must end in .npz"),
+        ({"media": "a", "output": "a.npz", "colour": 1}, "unknown key 'colour'"),
+        ({"media": "a", "output": "a.npz", "encoder": "bundled"}, "no image encoder"),
+        ({"media": "a", "output": "a.npz", "start": "b"}, "wrong kind"),
+        ({"media": "a", "output": "a.npz", "filters": [{"kind": "blur"}]}, "Unknown filter"),
+        ({"media": "a", "output": "a.npz", "filters": "median"}, ""),
+    ],
+)
+def test_bad_jobs(job, says, lines, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    emit, stop, events = lines
+    assert run_job(job, emit, stop, lambda *_: pytest.fail("must not be run")) == 2
+    assert events()[-1]["event"] == "error" and says in events()[-1]["message"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_has_gone_stops_the_run():
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    stop = threading.Event()
+    emit = Emitter(Gone(), stop)
+    emit.progress("Reading faces", 0, 10)
+    assert stop.is_set()
+    with pytest.raises(Cancelled):
+        emit.progress("Reading faces", 1, 10)
+
+
+def test_progress_is_thinned_but_never_loses_a_stage_or_its_end(lines):
+    emit, _, events = lines
+    for stage in ("Reading faces", "Solving"):
+        for done in range(1001):
+            emit.progress(stage, done, 1000)
+    found = [(e["stage"], e["done"]) for e in events()]
+    assert len(found) < 1000
+    for stage in ("Reading faces", "Solving"):
+        assert (stage, 0) in found and (stage, 1000) in found
+
+
+def worker(*arguments: str, text: str | None = None) -> tuple[int, list[dict]]:
+    command = [sys.executable, "-m", "smirk_core.worker", *arguments]
+    result = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
+    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_process_with_a_real_photo(detector, photo, tmp_path):
+    job = {"media": str(photo), "output": str(tmp_path / "a.take.npz")}
+    code, events = worker(json.dumps(job))
+    assert code == 0 and events[0]["event"] == "started" and events[-1]["event"] == "done"
+    assert {e["event"] for e in events[1:-1]} == {"progress"}
+    take = load_take(events[-1]["take"])
+    assert len(take) == 1 and take.info.source == str(photo)
+
+
+def test_process_that_is_fed_by_a_pipe(detector, photo, tmp_path):
+    """The job as a line; the pipe stays open until the answer is there, as Blender keeps it."""
+    command = [sys.executable, "-m", "smirk_core.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps({"media": str(photo), "output": str(tmp_path / "ä.take.npz")}) + "\n")
+        process.stdin.flush()
+        events = [json.loads(line) for line in process.stdout]
+        assert process.wait(timeout=60) == 0
+    assert events[-1]["event"] == "done" and load_take(events[-1]["take"])
+
+
+def test_process_whose_parent_has_gone_ends(photo, tmp_path):
+    """The end of standard input is a stop; whatever was reached by then, the last line says it."""
+    code, events = worker(text=json.dumps({"media": str(photo), "output": str(tmp_path / "a.take.npz")}) + "\n")
+    assert events[-1]["event"] in ("done", "error") and code == (0 if events[-1]["event"] == "done" else 2)
+
+
+@pytest.mark.parametrize("text", ["", "no json\n", "[1]\n", '{"media": "nowhere.mp4", "output": "/nowhere/a.npz"}\n'])
+def test_process_with_a_bad_job(text):
+    code, events = worker(text=text)
+    assert code == 2 and events[-1]["event"] == "error"
