@@ -114,8 +114,8 @@ class Look:
             np.sin(azimuth) * np.cos(elevation), np.sin(elevation), abs(np.cos(azimuth)) * np.cos(elevation) + 0.25,
         ])  # fmt: skip
         warmth = rng.normal(0, 0.07)
-        key = rng.uniform(0.35, 0.95) * np.array([1 + warmth, 1.0, 1 - warmth])
-        sky = rng.uniform(0.14, 0.42) * rng.normal(1, 0.06, 3)
+        key = rng.uniform(0.5, 1.0) * np.array([1 + warmth, 1.0, 1 - warmth])
+        sky = rng.uniform(0.2, 0.45) * rng.normal(1, 0.06, 3)
         return Look(
             skin=_colour(skin), lips=_colour(lips), brow_colour=_colour(hair * rng.uniform(0.55, 1.0)),
             hair_colour=_colour(hair), iris=_colour(iris), lash_colour=_colour(hair * 0.4),

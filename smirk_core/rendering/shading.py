@@ -252,16 +252,18 @@ def _eye_pixels(
     model: HeadModel, paint: HeadPaint, look: Look, raster: Raster, pixels: Ints, normals: Floats, light: Floats
 ) -> Floats:
     """White, iris with limbal ring and fibres, pupil, and the lamp mirrored in the cornea."""
-    table = np.stack([paint.iris, np.cos(paint.iris_angle * 2 * np.pi), np.sin(paint.iris_angle * 2 * np.pi)], axis=1)
-    values = at_pixels(raster, model.triangles, np.concatenate([table, normals], axis=1, dtype=np.float32), pixels)
-    radius, angle, normal = values[:, 0], np.arctan2(values[:, 2], values[:, 1]), values[:, 3:]
+    turn = paint.iris_angle * 2 * np.pi
+    table = np.stack([paint.iris, np.cos(turn), np.sin(turn), paint.occlusion, *normals.T], axis=1)
+    values = at_pixels(raster, model.triangles, table.astype(np.float32), pixels)
+    radius, angle, normal = values[:, 0], np.arctan2(values[:, 2], values[:, 1]), values[:, 4:]
+    light = light * (0.3 + 0.85 * values[:, 3:4])  # the lids' shade
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
     white, iris = linear(look.sclera), linear(look.iris)
     fibres = 1 + 0.22 * np.sin(angle * 31 + look.seed) * np.sin(angle * 17) + 0.45 * np.clip(0.75 - radius, -0.3, 0.4)
     ring = 1 - 0.7 * np.clip((radius - 0.72) / 0.28, 0, 1) ** 2
     colour = np.where((radius < 1)[:, None], iris * (fibres * ring)[:, None], white)
-    soft = np.clip((1.06 - radius) / 0.12, 0, 1)[:, None]
-    colour = np.where((radius >= 1)[:, None], white * (1 - soft * 0.5), colour)
+    soft = np.clip((1.1 - radius) / 0.1, 0, 1)[:, None]
+    colour = np.where((radius >= 1)[:, None], white * (1 - soft * 0.55), colour)
     colour = colour * np.where(radius < look.pupil, 0.03, 1.0)[:, None]
     direction = light_basis(np.asarray(look.key_direction))[2]
     half = direction + np.array([0.0, 0.0, 1.0])

@@ -234,7 +234,8 @@ def _paint(model: HeadModel) -> HeadPaint:
     around = np.degrees(np.arctan2(np.abs(x), z + 1.35))
     ears = soft(region("ears"), 1)
     # Signed heights above the hairline, not a mask: the line stays crisp however large the polygons are.
-    hairline = np.where((region("ears") > 0) & (y < 0.4), -0.5, y - _hairline(around))
+    ear = soft(region("ears"), 2) > 0.99  # the ear without the skin that it grows from
+    hairline = np.where(ear, -0.5, y - _hairline(around))
     hairline = np.where(skin, np.clip(hairline, -0.5, 0.5), -0.5)
     lips = soft((_material_vertices(model, materials, "lip") | (region("lips") > 0.5)).astype(np.float64), 1) * skin
     beard = _step(-0.62, -0.95, y) * _step(-1.2, -0.7, z - 0.25 * y) * _step(-2.35, -1.95, y) * skin
