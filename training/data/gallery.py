@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.floating[Any]]
 _GROUPS = ("identity", "rotation", "camera", "jaw", "eyes", "eyelids", "expression")
 _BROW_WEIGHTS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 _LARGEST_ERROR = 0.005  # metres; a worse fit makes a worse picture
-_LIVELIEST = 1.2  # sum of mouth weights beyond which a photo is not used
+_LIVELIEST = 1.6  # sum of mouth weights beyond which a photo is not used
 
 
 def _people(folder: Path) -> dict[str, str]:
@@ -66,7 +66,7 @@ def fit_gallery(folder: Path, path: Path, processes: int = 2) -> None:
         fitted = sorted((item for p in parts for item in p.result()), key=lambda item: item[0])
     people = _people(folder)
     arrays: dict[str, Any] = {n: np.concatenate([f.groups[n] for _, f in fitted]).astype(np.float32) for n in _GROUPS}
-    arrays["file"] = np.array([name for name, _ in fitted])
+    arrays["name"] = np.array([name for name, _ in fitted])
     arrays["person"] = np.array([people.get(Path(name).name, Path(name).stem) for name, _ in fitted])
     arrays["error"] = np.array([f.error for _, f in fitted])
     np.savez(path, **arrays)
@@ -97,5 +97,5 @@ class Gallery:
         """A random portrait and the name of its person."""
         i = int(rng.choice(self.usable))
         fit = Fit({n: self.rows[n][i : i + 1].astype(np.float64) for n in _GROUPS}, float(self.rows["error"][i]))
-        picture = load_picture(Path(str(self.rows["file"][i])))
+        picture = load_picture(Path(str(self.rows["name"][i])))
         return Portrait.prepare(self.model, picture, fit, self.partner), str(self.rows["person"][i])

@@ -23,9 +23,11 @@ from smirk_core.heads.decode import decode, project
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.rotation import matrix_from_rotvec, rotvec_from_matrix
 from smirk_core.rendering.looks import Look
-from smirk_core.rendering.raster import at_pixels, rasterize
-from smirk_core.rendering.shading import render_vertices
-from smirk_core.rendering.texture import head_paint, vertex_normals
+from smirk_core.rendering.raster import Raster, at_pixels, rasterize
+from smirk_core.rendering.shading import _encoded as encoded
+from smirk_core.rendering.shading import _pixels as shade_pixels
+from smirk_core.rendering.shading import shade_vertices
+from smirk_core.rendering.texture import HeadPaint, head_paint, vertex_normals
 
 from .fit import Fit
 from .renders import Photograph, develop
@@ -43,7 +45,8 @@ class Portrait:
 
     Attributes:
         picture: (H, W, 3) uint8.
-        source: (V, 2) where each vertex takes its colour from, pixels; hidden vertices use their mirror vertex.
+        source: (V, 4) where each vertex and its mirror vertex are in the photo, pixels.
+        hidden: (V,) float32, 1 for vertices that the photo shows only on the other side of the face.
         normals: (V, 3) in the photo's pose.
         identity: (1, K); rotation: (3,); camera: (3,) of the photo.
         look: paint for eyes and mouth in the photo's tones.
@@ -51,6 +54,7 @@ class Portrait:
 
     picture: Picture
     source: Floats
+    hidden: Floats
     normals: Floats
     identity: Floats
     rotation: Floats
@@ -65,13 +69,14 @@ class Portrait:
         mesh = project(vertices[None], camera[None].astype(np.float32))[0]
         paint = head_paint(model)
         normals = vertex_normals(vertices, model.triangles, paint.gather)
-        # A vertex turned away takes its colour from its mirror vertex; both hidden: keep its own place.
         facing = normals[:, 2]
         hidden = (facing < 0.12) & (facing[partner] > facing + 0.1)
-        source = np.where(hidden[:, None], mesh[partner, :2], mesh[:, :2])
+        source = np.concatenate([mesh[:, :2], mesh[partner, :2]], axis=1)
+        groups = fit.groups
         return Portrait(
-            picture, source, normals, fit.groups["identity"], fit.groups["rotation"][0], camera, _tones(picture, mesh)
-        )
+            picture, source, hidden.astype(np.float32), normals, groups["identity"], groups["rotation"][0], camera,
+            _tones(picture, mesh),
+        )  # fmt: skip
 
 
 def _tones(picture: Picture, mesh: Floats) -> Look:
@@ -134,8 +139,18 @@ def _sample(picture: Picture, u: Floats, v: Floats) -> Floats:
     return top * (1 - a) + low * a
 
 
+def _kinds(model: HeadModel, paint: HeadPaint) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(F,) triangles of the face's skin, and those that the renderer paints (eyes, mouth)."""
+    names = np.array(model.material_names)
+    skin = np.array([("skin" in n or "lip" in n) for n in names])[paint.materials]
+    away = np.zeros(len(model.template), bool)
+    for region in ("ears", "scalp", "neck"):
+        away |= model.regions.get(region, np.zeros(len(away), bool))
+    return skin & ~away[model.triangles].all(1), ~skin
+
+
 def repose(
-    model: HeadModel, portrait: Portrait, weights: Floats, turn: Floats, rng: np.random.Generator, size: int = 256
+    model: HeadModel, portrait: Portrait, weights: Floats, turn: Floats, rng: np.random.Generator, size: int = 224
 ) -> Photograph:
     """The person of a portrait with another expression, pose and light.
 
@@ -156,30 +171,33 @@ def repose(
     camera = np.array([scale, middle[0] - scale * eyes[0], middle[1] + scale * (eyes[1] - 0.03)])
     mesh = project(vertices[None], camera[None].astype(np.float32))[0]
     paint = head_paint(model)
-    solid = model.triangles[paint.solid]
-    raster = rasterize(mesh, solid, size, size)
-    names = np.array(model.material_names)
-    photographic = np.array([("skin" in n or "lip" in n) for n in names])[paint.materials[paint.solid]]
-    flat = raster.triangle.ravel()
-    skin = np.flatnonzero((flat >= 0) & photographic[np.maximum(flat, 0)])
-    inner = np.flatnonzero((flat >= 0) & ~photographic[np.maximum(flat, 0)])
+    raster = rasterize(mesh, model.triangles[paint.solid], size, size)
+    owner = np.where(raster.covered, paint.solid[raster.triangle], -1).astype(np.int32)
+    raster = Raster(owner, raster.barycentric, raster.depth)
+    # Ears, scalp and neck rarely lie where hair and collars are: they are pulled along like the background.
+    face, painted = _kinds(model, paint)
+    flat = owner.ravel()
+    skin = np.flatnonzero((flat >= 0) & face[flat])
+    inner = np.flatnonzero((flat >= 0) & painted[flat])
 
-    normals = vertex_normals(vertices, model.triangles, paint.gather)
-    table = np.column_stack([portrait.source, _relight(portrait, normals, rng)]).astype(np.float32)
-    looked_up = at_pixels(raster, solid, table, skin)
+    normals, diffuse, gloss = shade_vertices(paint, vertices, model.triangles, portrait.look)
+    table = np.column_stack([portrait.source, portrait.hidden, _relight(portrait, normals, rng)]).astype(np.float32)
+    values = at_pixels(raster, model.triangles, table, skin)
+    mirrored = values[:, 4] > 0.5
+    looked_up = np.where(mirrored[:, None], values[:, 2:4], values[:, 0:2])
     row, column = np.divmod(skin, size)
     place = np.stack([column, row], 1).astype(np.float32)
     known = np.zeros(size * size, bool)
-    known[skin] = True
+    known[skin] = ~mirrored
     displacement = np.zeros((size * size, 2), np.float32)
     # Source pixel minus the plain zoom from this framing to the photo's; what is left is what moved.
     zoom = portrait.camera[0] / scale
     origin = portrait.camera[1:] - zoom * camera[1:]
-    displacement[skin] = looked_up[:, :2] - (zoom * place + origin)
+    displacement[skin] = looked_up - (zoom * place + origin)
     pulled = _pull_along(known.reshape(size, size), displacement.reshape(size, size, 2), size).reshape(-1, 2)
     grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1).reshape(-1, 2)
     source = zoom * grid + origin + pulled
-    source[skin] = looked_up[:, :2]
+    source[skin] = looked_up
     # Coarser framing than the photo: average it down first, or it aliases.
     picture, shrink = portrait.picture, 1.0
     if zoom > 1.4:
@@ -188,11 +206,12 @@ def repose(
         picture = np.asarray(Image.fromarray(picture).resize(small, Image.Resampling.BOX))
     out = _sample(picture, source[:, 0] * shrink, source[:, 1] * shrink)
     brightness = np.ones(size * size, np.float32)
-    brightness[skin] = looked_up[:, 2]
+    brightness[skin] = values[:, 5]
     out *= brightness[:, None]
     if len(inner):
-        painted, _ = render_vertices(model, vertices, camera, size, size, portrait.look, supersample=1)
-        out[inner] = painted.reshape(-1, 3)[inner]
+        albedo = np.zeros((len(vertices), 3), np.float32)
+        light = shade_pixels(model, paint, portrait.look, raster, inner, normals, diffuse, gloss, albedo)
+        out[inner] = encoded(light)
     out = np.clip(out, 0, 255).astype(np.uint8).reshape(size, size, 3)
     return Photograph(develop(out, rng), mesh, groups | {"camera": camera[None]})
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,10 @@ class Sitter:
     def random(model: HeadModel, rng: np.random.Generator, spread: float = 0.9) -> Sitter:
         """Somebody from the head's own population."""
         identity = np.clip(rng.standard_normal(model.identity_size) * spread, -2.3, 2.3)
-        return Sitter(identity, Look.random(rng))
+        # Real brows differ more than the strips of the head: some are bold, some hardly there. Shadows cost time.
+        bold = rng.uniform(0, 0.9) if rng.random() < 0.5 else 0.0
+        look = replace(Look.random(rng), brow_paint=bold, shadows=bool(rng.random() < 0.5))
+        return Sitter(identity, look)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def photograph(
     weights: Floats,
     rotation: Floats,
     rng: np.random.Generator,
-    size: int = 256,
+    size: int = 224,
     *,
     perspective: bool = True,
     supersample: int = 1,

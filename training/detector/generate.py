@@ -47,7 +47,7 @@ class Recipe:
     out: Path
     source: str
     seed: int
-    size: int = 256
+    size: int = 224
     fits: Path | None = None
 
 
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--source", choices=("renders", "portraits"), default="renders")
     parser.add_argument("--portraits", type=Path, default=None, help="folder of portraits that may be trained on")
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
