@@ -14,6 +14,7 @@ from .errors import TakeError
 from .export.curves import curves_of
 from .heads.decode import decode, landmark_points, project
 from .heads.head_model import HeadModel
+from .heads.landmark_sets import OUTER_EYES
 from .heads.rotation import matrix_from_rotvec
 from .take import Take
 
@@ -21,7 +22,6 @@ __all__ = ["Comparison", "CurveError", "compare"]
 
 Floats = npt.NDArray[np.floating[Any]]
 _ACTIVE = 0.05  # a true curve whose range is wider than this has something to recover
-_EYE_CORNERS = (33, 263)  # outer corners among MediaPipe's 478 points
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def compare(take: Take, truth: Take, head: HeadModel) -> Comparison:
     )
     angle = np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))
     points, true_points = _picture_points(take, head, ours), _picture_points(truth, head, theirs)
-    eyes = np.linalg.norm(true_points[:, _EYE_CORNERS[0]] - true_points[:, _EYE_CORNERS[1]], axis=-1)
+    eyes = np.linalg.norm(true_points[:, OUTER_EYES[0]] - true_points[:, OUTER_EYES[1]], axis=-1)
     distance = np.linalg.norm(points - true_points, axis=-1).mean(axis=1)
     return Comparison(
         frames=len(ours),

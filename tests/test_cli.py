@@ -229,6 +229,14 @@ def test_export(suffix, run, tracked, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
+def test_export_of_a_take_of_another_head(run, toy_take, toy_head_file, tmp_path):
+    toy_take.save(tmp_path / "toy.take.npz")
+    code, _, err = run("export", "toy.take.npz", "-o", "a.csv")
+    assert code == 2 and "made with toy-1" in err[0] and not (tmp_path / "a.csv").exists()
+    assert run("export", "toy.take.npz", "-o", "a.csv", "--head", toy_head_file)[0] == 0
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + len(toy_take)
+
+
 def test_export_of_meshes(run, tracked, tmp_path):
     assert run("export", tracked, "-o", "one.obj", "--frame", 3)[0] == 0
     code, out, _ = run("export", tracked, "-o", "all.obj")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_groups
+from toys import random_groups
 
 from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.head_model import HeadModel

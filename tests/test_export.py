@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_take
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from toys import make_take
 
 from smirk_core.compare import compare
 from smirk_core.errors import Cancelled, ExportError, TakeError

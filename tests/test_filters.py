@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import make_take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.signal import savgol_filter
+from toys import make_take
 
 from smirk_core.errors import TakeError
 from smirk_core.heads.parameters import ARKIT_NAMES

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toys import make_take
 
 from smirk_core.errors import TakeError
 from smirk_core.take import SCHEMA, Take, TakeInfo, load_take

@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from conftest import make_take
+from toys import make_take
 
 from smirk_core.errors import Cancelled, MediaError
 from smirk_core.take import load_take
