@@ -158,9 +158,9 @@ def add_take(
         remember_cameras(objects.armature, cameras)
         # No orthographic camera fits several faces, each with a scale of its own; the shared perspective one does.
         scene.camera = cameras.orthographic if shared is None else cameras.perspective
-    add_light(scene, collection)
     progress("Building the head", 1, 2)
     action = _perform(take, model, objects, cameras, frame_start, raw, load_footage(take.info) if footage else None)
+    add_light(scene, collection, objects.armature)
     progress("Building the head", 2, 2)
     return AnimatedHead(objects.armature, objects.mesh, cameras, action, take)
 

@@ -143,6 +143,8 @@ def _heads_selected() -> Iterator[None]:
     for head in heads:
         head.armature.select_set(True)
         head.mesh.select_set(True)
+        if not (head.armature.select_get() and head.mesh.select_get()):
+            raise ExportError(f"'{head.mesh.name}' is hidden and cannot be exported: show it, or delete it.")
     layer.objects.active = heads[0].armature
     try:
         with _plain_colours(head.mesh for head in heads):

@@ -41,8 +41,11 @@ def set_scene(scene: bpy.types.Scene, info: TakeInfo, rate: float, first: int, l
     scene.sync_mode = "AUDIO_SYNC"
 
 
-def add_light(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
-    """Three lamps and a quiet sky, so that a first render shows a face; nothing where the scene has lamps already."""
+def add_light(scene: bpy.types.Scene, collection: bpy.types.Collection, head: bpy.types.Object) -> None:
+    """Three lamps round ``head`` and a quiet sky, so that a first render shows a face.
+
+    Nothing where the scene has lamps already. The lamps stand where the head is now; they do not follow it.
+    """
     if any(o.type == "LIGHT" for o in scene.objects):
         return
     # name, place (m), watts, size (m), colour: key from the subject's left above, fill, rim from behind
@@ -55,7 +58,7 @@ def add_light(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
         data = bpy.data.lights.new(name, "AREA")
         data.energy, data.size, data.color = power, size, colour
         lamp = bpy.data.objects.new(name, data)
-        lamp.location = place
+        lamp.location = [a + b for a, b in zip(place, head.location, strict=True)]
         lamp.rotation_euler = _facing_origin(place)
         collection.objects.link(lamp)
     if scene.world is None:

@@ -11,6 +11,8 @@ from toy import toy_head, toy_take
 
 from blender_smirk import api
 from smirk_core.errors import Cancelled, TakeError
+from smirk_core.heads.open_head import load_head
+from smirk_core.take import Take
 
 
 def test_animate_with_a_take_file(tmp_path: Path) -> None:
@@ -67,3 +69,37 @@ def test_lamps_come_once_and_never_beside_others() -> None:
     for seed in (1, 2):
         api.add_take(toy_take(model, 3, seed), head=model)
     assert sum(o.type == "LIGHT" for o in bpy.data.objects) == 3
+
+
+def test_animate_all_heads_look_through_the_shared_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracking itself has its own tests; here two faces of one clip come back from it."""
+    model = toy_head()
+    takes = [toy_take(model, 3, face, info={"source": "two.mp4", "face": face}) for face in (0, 1)]
+    asked = {}
+
+    def two_faces(path: str, **arguments: object) -> list[Take]:
+        asked.update(arguments, path=path)
+        return takes
+
+    monkeypatch.setattr("smirk_core.tracking.tracker.track_all", two_faces)
+    heads = api.animate_all("two.mp4", head=model, step=2)
+    assert (asked["path"], asked["head"], asked["faces"], asked["step"]) == ("two.mp4", model, "all", 2)
+    assert [h.mesh.name for h in heads] == ["two", "two 2"]
+    assert heads[0].cameras is not None
+    assert bpy.context.scene.camera == heads[0].cameras.perspective
+
+
+def test_a_photo_of_a_person_becomes_a_posed_head() -> None:
+    """The whole path on a real picture: tracking, building, one key."""
+    photo = Path(__file__).parent.parent.parent.parent / "shared" / "media" / "photo_256.png"
+    if not photo.exists():
+        pytest.skip("the photo is not on this machine")
+    head = api.animate(photo)
+    assert len(head.take) == 1
+    assert tuple(head.action.frame_range) == (1, 1)
+    blocks = head.mesh.data.shape_keys.key_blocks
+    names = load_head("open").expression_names
+    assert [blocks[n].value for n in names] == pytest.approx(head.take.filtered["expression"][0].tolist(), abs=1e-6)
+    assert max(abs(v) for v in head.armature.pose.bones["root"].rotation_quaternion[1:]) > 1e-3
+    assert head.cameras is not None
+    assert tuple(head.cameras.orthographic.data.background_images[0].image.size) == (256, 256)

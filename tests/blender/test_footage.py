@@ -119,6 +119,20 @@ def test_a_photo_lies_upright_behind_the_head(tmp_path: Path, turn: int, orienta
     assert (scene.frame_start, scene.frame_end) == (1, 1)
 
 
+def test_numbered_pictures_play_as_footage(tmp_path: Path) -> None:
+    model = toy_head()
+    for number in range(7, 12):
+        Image.fromarray(np.full((48, 80, 3), number * 20, np.uint8)).save(tmp_path / f"shot_{number:04d}.png")
+    info = {"source": str(tmp_path / "shot_0007.png"), "kind": "sequence", "rate": 24.0, "width": 80, "height": 48}
+    times = np.arange(5) / 24
+    head = api.add_take(toy_take(model, 5, times=times, info=info), head=model, frame_start=3)
+    assert head.cameras is not None
+    clip = head.cameras.orthographic.data.background_images[0].clip
+    assert (clip.source, clip.frame_duration, clip.frame_start) == ("SEQUENCE", 5, 3)
+    scene = bpy.context.scene
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (24, 3, 7)
+
+
 def test_footage_that_is_gone_is_no_obstacle(tmp_path: Path) -> None:
     model = toy_head()
     head = api.add_take(toy_take(model, 5, info={"source": str(tmp_path / "gone.mp4")}), head=model)

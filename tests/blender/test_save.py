@@ -131,6 +131,15 @@ def test_exporting_leaves_the_selection(tmp_path: Path) -> None:
     assert bpy.context.view_layer.objects.active == head.cameras.perspective
 
 
+def test_hidden_heads_are_said_not_dropped(tmp_path: Path) -> None:
+    model = toy_head()
+    head = api.add_take(toy_take(model, 2), head=model)
+    head.mesh.hide_set(True)
+    with pytest.raises(ExportError, match="hidden"):
+        api.save(tmp_path / "head.glb")
+    assert not names_in(tmp_path)
+
+
 @pytest.mark.parametrize(("name", "message"), [("head.xyz", "must end in one of"), ("head", "must end in one of")])
 def test_unknown_suffixes_are_refused(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(ExportError, match=message):
