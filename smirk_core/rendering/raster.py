@@ -61,102 +61,111 @@ def _checked(points: Floats, triangles: Ints, width: int, height: int) -> tuple[
     return points, triangles
 
 
+def _three(triangles: Ints, values: Floats) -> tuple[Floats, Floats, Floats]:
+    """(V,) values at the three corners; separate arrays are several times faster than rows of three."""
+    return values[triangles[:, 0]], values[triangles[:, 1]], values[triangles[:, 2]]
+
+
+def _visible(points: Floats, triangles: Ints, width: int, height: int, cull: bool) -> Ints:
+    """Numbers of the triangles that may cover a pixel."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        (u0, u1, u2), (v0, v1, v2) = _three(triangles, points[:, 0]), _three(triangles, points[:, 1])
+        # v points down, so a triangle that is counter-clockwise from outside has a negative area here.
+        area = (u1 - u0) * (v2 - v0) - (v1 - v0) * (u2 - u0)
+        keep = np.flatnonzero(area < 0 if cull else area != 0)
+        u0, u1, u2, v0, v1, v2 = (value[keep] for value in (u0, u1, u2, v0, v1, v2))
+        low_u, high_u = np.minimum(np.minimum(u0, u1), u2), np.maximum(np.maximum(u0, u1), u2)
+        low_v, high_v = np.minimum(np.minimum(v0, v1), v2), np.maximum(np.maximum(v0, v1), v2)
+        # Tests of the form "a pixel centre lies in the half-open box"; NaN and infinity fail them.
+        fine = (np.ceil(low_u) < np.ceil(high_u)) & (np.ceil(low_v) < np.ceil(high_v))
+        fine &= (high_u > 0) & (low_u <= width - 1) & (high_v > 0) & (low_v <= height - 1)
+        fine &= (low_u > -_FAR) & (low_v > -_FAR) & (high_u < _FAR) & (high_v < _FAR)
+        z0, z1, z2 = _three(triangles[keep], points[:, 2])
+        fine &= np.isfinite(z0 + z1 + z2)
+    return keep[fine]
+
+
 @dataclass(frozen=True)
-class _Edges:
-    """Half triangles between two of their corner heights: rows ``first`` .. ``first + rows``, left and right line.
+class _Spans:
+    """Runs of covered pixels: ``count`` pixels from ``start`` in ``row``, of triangle ``owner``; each (S,) int."""
 
-    A line is (column, row, slope) of its upper end: column + slope * (r - row). Counting from the end makes it exact
-    there, so that all edges that meet in a vertex on a pixel centre agree about that pixel.
+    owner: Ints
+    row: Ints
+    start: Ints
+    count: Ints
+
+    def pieces(self) -> Iterator[_Spans]:
+        """The same spans in pieces of about ``_CHUNK`` pixels."""
+        total = np.cumsum(self.count)
+        cuts = np.searchsorted(total, np.arange(_CHUNK, total[-1], _CHUNK)) if len(total) else np.array([], int)
+        for a, b in zip([0, *cuts], [*cuts, len(total)], strict=True):
+            if a < b:
+                yield _Spans(self.owner[a:b], self.row[a:b], self.start[a:b], self.count[a:b])
+
+
+def _spans(points: Floats, triangles: Ints, width: int, height: int) -> _Spans:
+    """Pixel rows of triangles that passed :func:`_visible`; the owner is a row of ``triangles``.
+
+    A triangle is two halves, above and below its middle corner, each between the long edge and a short one. An edge
+    is (column, row, slope) of its upper end: column + slope * (r - row). That is the same number in both triangles
+    that share the edge, and exact at its end, so all edges that meet on a pixel centre agree about that pixel.
     """
-
-    triangle: Ints
-    first: Ints
-    rows: Ints
-    left: tuple[Floats, Floats, Floats]
-    right: tuple[Floats, Floats, Floats]
-
-    def crossing(self, line: tuple[Floats, Floats, Floats], half: Ints, row: Ints, width: int) -> Ints:
-        """First column at or right of the line in each row, within 0..width."""
-        column, start, slope = line
-        return np.clip(np.ceil(column[half] + slope[half] * (row - start[half])), 0, width).astype(np.int64)
-
-
-def _half_triangles(u: Floats, v: Floats, original: Ints, height: int) -> _Edges:
-    """(M, 3) corner columns and rows to half triangles."""
-    order = np.argsort(v, axis=1, kind="stable")
-    u, v = np.take_along_axis(u, order, axis=1), np.take_along_axis(v, order, axis=1)
-    (top, middle, bottom), (v0, v1, v2) = u.T, v.T
+    u, v = np.stack(_three(triangles, points[:, 0])), np.stack(_three(triangles, points[:, 1]))
+    order = np.argsort(v, axis=0, kind="stable")
+    (top, middle, bottom), v = np.take_along_axis(u, order, axis=0), np.take_along_axis(v, order, axis=0)
+    v0, v1, v2 = v
     with np.errstate(divide="ignore", invalid="ignore"):
         # A horizontal edge gets an infinite or undefined slope here and no rows below, so it is never used.
-        slopes = [(bottom - top) / (v2 - v0), (middle - top) / (v1 - v0), (bottom - middle) / (v2 - v1)]
-    long_is_left = np.tile((bottom - top) * (v1 - v0) < (middle - top) * (v2 - v0), 2)
+        slopes = (bottom - top) / (v2 - v0), (middle - top) / (v1 - v0), (bottom - middle) / (v2 - v1)
+    long_left = (bottom - top) * (v1 - v0) < (middle - top) * (v2 - v0)
     cuts = np.clip(np.ceil(v), 0, height).astype(np.int64)
-    first, rows = cuts[:, :2].T.ravel(), np.diff(cuts, axis=1).T.ravel()
+    first, rows = cuts[:2].ravel(), np.diff(cuts, axis=0).ravel()
     used = np.flatnonzero(rows > 0)
-    long_is_left = long_is_left[used]
-    long = [np.tile(value, 2)[used] for value in (top, v0, slopes[0])]
-    short = [np.concatenate(pair)[used] for pair in ((top, middle), (v0, v1), (slopes[1], slopes[2]))]
-    left = [np.where(long_is_left, a, b) for a, b in zip(long, short, strict=True)]
-    right = [np.where(long_is_left, b, a) for a, b in zip(long, short, strict=True)]
-    return _Edges(
-        np.tile(original, 2)[used], first[used], rows[used], (left[0], left[1], left[2]), (right[0], right[1], right[2])
-    )
+    first, rows = first[used], rows[used]
+    owner = np.tile(np.arange(len(triangles)), 2)[used]
+    long = [value[owner] for value in (top, v0, slopes[0])]
+    short = [np.concatenate(pair)[used] for pair in ((top, middle), (v0, v1), slopes[1:])]
+    left_is_long = long_left[owner]
 
+    half = np.repeat(np.arange(len(rows)), rows)
+    row = np.arange(len(half)) + np.repeat(first - (np.cumsum(rows) - rows), rows)
 
-def _fragments(points: Floats, triangles: Ints, width: int, height: int, cull: bool) -> Iterator[tuple[Ints, Ints]]:
-    """Yield (pixel, triangle) int64 pairs, every pixel that every triangle covers, in bounded pieces."""
-    if len(triangles) == 0:
-        return
-    u, v = points[:, 0][triangles], points[:, 1][triangles]
-    with np.errstate(invalid="ignore", over="ignore"):
-        # v points down, so a triangle that is counter-clockwise from outside has a negative area here.
-        area = (u[:, 1] - u[:, 0]) * (v[:, 2] - v[:, 0]) - (v[:, 1] - v[:, 0]) * (u[:, 2] - u[:, 0])
-        keep = area < 0 if cull else area != 0
-        low_u, high_u, low_v, high_v = u.min(axis=1), u.max(axis=1), v.min(axis=1), v.max(axis=1)
-        # Tests of the form "a pixel centre lies in the half-open box"; NaN and infinity fail them.
-        keep &= (np.ceil(low_u) < np.ceil(high_u)) & (np.ceil(low_v) < np.ceil(high_v))
-        keep &= (high_u > 0) & (low_u <= width - 1) & (high_v > 0) & (low_v <= height - 1)
-        keep &= (low_u > -_FAR) & (low_v > -_FAR) & (high_u < _FAR) & (high_v < _FAR)
-        keep &= np.isfinite(points[:, 2])[triangles].all(axis=1)
-    kept = np.flatnonzero(keep)
-    edges = _half_triangles(u[kept], v[kept], kept, height)
-    if len(edges.rows) == 0:
-        return
+    def crossing(one: list[Floats], other: list[Floats]) -> Ints:
+        """First column at or right of the edge in every row, within 0..width."""
+        column, begin, slope = (np.where(left_is_long, a, b)[half] for a, b in zip(one, other, strict=True))
+        return np.clip(np.ceil(column + slope * (row - begin)), 0, width).astype(np.int64)
 
-    half = np.repeat(np.arange(len(edges.rows)), edges.rows)
-    row = np.arange(len(half)) + np.repeat(edges.first - (np.cumsum(edges.rows) - edges.rows), edges.rows)
-    start = edges.crossing(edges.left, half, row, width)
-    stop = edges.crossing(edges.right, half, row, width)
-    used = np.flatnonzero(stop > start)
-    count, begin, owner = (stop - start)[used], (row * width + start)[used], edges.triangle[half[used]]
-
-    total = np.cumsum(count)
-    cuts = np.searchsorted(total, np.arange(_CHUNK, total[-1], _CHUNK)) if len(total) else np.array([], int)
-    for one in (slice(a, b) for a, b in zip([0, *cuts], [*cuts, len(count)], strict=True) if a < b):
-        n = count[one]
-        pixel = np.repeat(begin[one] - (np.cumsum(n) - n), n)
-        pixel += np.arange(len(pixel))
-        yield pixel, np.repeat(owner[one], n)
+    start = crossing(long, short)
+    count = crossing(short, long) - start
+    filled = np.flatnonzero(count > 0)
+    return _Spans(owner[half[filled]], row[filled], start[filled], count[filled])
 
 
 def coverage(points: Floats, triangles: Ints, width: int, height: int, cull: bool = True) -> npt.NDArray[np.int64]:
     """(H, W) how many triangles cover each pixel, whatever their depth; arguments as in :func:`rasterize`."""
     points, triangles = _checked(points, triangles, width, height)
+    kept = triangles[_visible(points, triangles, width, height, cull)]
     hits = np.zeros(width * height, np.int64)
-    for pixel, _ in _fragments(points, triangles, width, height, cull):
+    for spans in _spans(points, kept, width, height).pieces():
+        begin = spans.row * width + spans.start - (np.cumsum(spans.count) - spans.count)
+        pixel = np.repeat(begin, spans.count) + np.arange(spans.count.sum())
         hits += np.bincount(pixel, minlength=width * height)
     return hits.reshape(height, width)
 
 
-def _planes(points: Floats, triangles: Ints) -> Floats:
-    """(F, 3) float64: the depth of each triangle as offset + a * column + b * row; degenerate ones are not finite."""
-    p0, p1, p2 = points[triangles[:, 0]], points[triangles[:, 1]], points[triangles[:, 2]]
-    a, b = p1 - p0, p2 - p0
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        inverse = 1.0 / (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-        du = (a[:, 2] * b[:, 1] - b[:, 2] * a[:, 1]) * inverse
-        dv = (b[:, 2] * a[:, 0] - a[:, 2] * b[:, 0]) * inverse
-        return np.stack([p0[:, 2] - du * p0[:, 0] - dv * p0[:, 1], du, dv], axis=1)
+def _gradients(points: Floats, triangles: Ints) -> Floats:
+    """(M, 9) float64 per triangle: (value at column 0 and row 0, per column, per row) of weights 1 and 2 and of depth.
+
+    None is degenerate: :func:`_visible` has taken those out.
+    """
+    (u0, u1, u2), (v0, v1, v2), (z0, z1, z2) = (_three(triangles, points[:, k]) for k in range(3))
+    au, av, bu, bv = u1 - u0, v1 - v0, u2 - u0, v2 - v0
+    inverse = 1.0 / (au * bv - av * bu)
+    w1u, w1v, w2u, w2v = bv * inverse, -bu * inverse, -av * inverse, au * inverse
+    w1, w2 = -(w1u * u0 + w1v * v0), -(w2u * u0 + w2v * v0)
+    z1, z2 = z1 - z0, z2 - z0
+    depth = (z0 + w1 * z1 + w2 * z2, w1u * z1 + w2u * z2, w1v * z1 + w2v * z2)
+    return np.stack([w1, w1u, w1v, w2, w2u, w2v, *depth], axis=1)
 
 
 def rasterize(points: Floats, triangles: Ints, width: int, height: int, cull: bool = True) -> Raster:
@@ -180,43 +189,47 @@ def rasterize(points: Floats, triangles: Ints, width: int, height: int, cull: bo
         ValueError: shapes are wrong or the picture has no pixel.
     """
     points, triangles = _checked(points, triangles, width, height)
+    kept = _visible(points, triangles, width, height, cull)
+    gradients = _gradients(points, triangles[kept])
     # One 64-bit key per pixel, depth in the upper half and the triangle in the lower: its minimum is the z-test.
     keys = np.full(width * height, _EMPTY, np.int64)
-    planes: Floats | None = None
-    for pixel, owner in _fragments(points, triangles, width, height, cull):
-        planes = _planes(points, triangles) if planes is None else planes
-        row, column = np.divmod(pixel, width)
-        depth = planes[owner, 0] + planes[owner, 1] * column + planes[owner, 2] * row
-        bits = depth.astype(np.float32).view(np.int32)
-        # Floats order like integers once the bits below the sign of negative ones are turned over.
-        ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
-        np.minimum.at(keys, pixel, (ordered.astype(np.int64) << 32) | owner)
-    return _resolve(points, triangles, keys, width, height)
+    for spans in _spans(points, triangles[kept], width, height).pieces():
+        at, across, down = gradients[spans.owner, 6:].T
+        before = np.cumsum(spans.count) - spans.count
+        number = np.arange(before[-1] + spans.count[-1])
+        pixel = np.repeat(spans.row * width + spans.start - before, spans.count) + number
+        depth = np.repeat(at + across * (spans.start - before) + down * spans.row, spans.count)
+        depth += np.repeat(across, spans.count) * number
+        key = _ordered(depth.astype(np.float32).view(np.int32)).astype(np.int64)
+        key <<= 32
+        key |= np.repeat(spans.owner, spans.count)
+        np.minimum.at(keys, pixel, key)
+    return _resolve(keys.reshape(height, width), kept, gradients)
 
 
-def _resolve(points: Floats, triangles: Ints, keys: npt.NDArray[np.int64], width: int, height: int) -> Raster:
-    """Winning keys to triangle, barycentric weights and depth."""
-    triangle = np.full(width * height, -1, np.int32)
-    barycentric = np.zeros((width * height, 3), np.float32)
-    depth = np.full(width * height, np.inf, np.float32)
-    seen = np.flatnonzero(keys != _EMPTY)
-    if len(seen):
-        winner = keys[seen] & 0xFFFFFFFF
-        triangle[seen] = winner
-        row, column = np.divmod(seen, width)
-        corners = triangles[winner]
-        u, v, z = points[:, 0], points[:, 1], points[:, 2]
-        i, j, k = corners.T
-        au, av = u[j] - u[i], v[j] - v[i]
-        bu, bv = u[k] - u[i], v[k] - v[i]
-        pu, pv = column - u[i], row - v[i]
-        inverse = 1.0 / (au * bv - av * bu)
-        w1 = (pu * bv - pv * bu) * inverse
-        w2 = (au * pv - av * pu) * inverse
-        barycentric[seen] = np.stack([1.0 - w1 - w2, w1, w2], axis=1)
-        depth[seen] = z[i] + w1 * (z[j] - z[i]) + w2 * (z[k] - z[i])
-    shape = (height, width)
-    return Raster(triangle.reshape(shape), barycentric.reshape(*shape, 3), depth.reshape(shape))
+def _ordered(bits: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Bits of a float32 to an integer that sorts like it, and back: below the sign, negative ones are turned over."""
+    return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+
+
+def _resolve(keys: npt.NDArray[np.int64], kept: Ints, gradients: Floats) -> Raster:
+    """Winning keys (H, W) to triangle, barycentric weights and depth."""
+    triangle = np.full(keys.shape, -1, np.int32)
+    barycentric = np.zeros((*keys.shape, 3), np.float32)
+    depth = np.full(keys.shape, np.inf, np.float32)
+    row, column = np.nonzero(keys != _EMPTY)
+    seen = row * keys.shape[1] + column
+    key = keys.ravel()[seen]
+    winner = key & 0xFFFFFFFF
+    triangle.ravel()[seen] = kept[winner]
+    depth.ravel()[seen] = _ordered((key >> 32).astype(np.int32)).view(np.float32)
+    of = np.take(gradients, winner, axis=0)
+    weights = np.zeros((len(seen), 3), np.float32)
+    weights[:, 1] = of[:, 0] + of[:, 1] * column + of[:, 2] * row
+    weights[:, 2] = of[:, 3] + of[:, 4] * column + of[:, 5] * row
+    weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
+    barycentric.reshape(-1, 3)[seen] = weights
+    return Raster(triangle, barycentric, depth)
 
 
 def interpolate(raster: Raster, triangles: Ints, attributes: Floats) -> Floats:

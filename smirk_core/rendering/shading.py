@@ -20,7 +20,7 @@ from .looks import Look
 from .raster import Raster, at_pixels, rasterize
 from .texture import TILE, HeadPaint, head_paint, light_basis, noise_tile, vertex_normals, visible_from
 
-__all__ = ["Look", "render_head", "shade_vertices"]
+__all__ = ["Look", "render_head", "render_vertices", "shade_vertices"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -171,7 +171,8 @@ def render_vertices(
         light[seen, 3] = 1
     _add_cards(model, paint, look, points, solid, diffuse, light, width * s, height * s)
 
-    light = light.reshape(height, s, width, s, 4).mean(axis=(1, 3), dtype=np.float32)
+    light = light.reshape(height, width * s, 4) if s == 1 else light.reshape(height, s, width * s, 4).mean(axis=1)
+    light = light if s == 1 else light.reshape(height, width, s, 4).mean(axis=2)
     alpha = light[..., 3]
     colour = light[..., :3] / np.maximum(alpha, 1e-6)[..., None]
     return _encoded(colour), alpha
