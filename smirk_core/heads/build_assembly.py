@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .build_layout import Layout, mean_adult
+from .build_eyes import opening_matrix
+from .build_layout import MOUTH_COLUMNS, Layout, mean_adult
 from .build_makehuman import MakeHuman
 from .build_parts import brow_strokes, eyeball, flip, lash_cards, teeth_row
 
@@ -23,13 +24,17 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 MM = 1e-3
 EYE_RADIUS = 12.5 * MM
+LIP_OVERLAP = 0.15 * MM
+OPENING_SHARE = 0.3  # of MakeHuman's variation of the lids' opening that an identity keeps
 LID_GAP = 0.15 * MM  # between the ball and the inner edge of the lid margin
-SOCKET_DEPTH = 2.0 * MM  # the socket hides this far inside the ball
+SOCKET_DEPTH = 4.5 * MM  # the socket hides this far inside the ball
 MATERIALS = (
     "skin", "lips", "mouth", "eye_white", "iris", "pupil", "teeth", "gums", "tongue", "lash", "brow",
 )  # fmt: skip
 # How far a ring of the lid follows the margin onto the ball, outward from the margin.
 _FOLLOW = np.array([1.0, 1.0, 0.92, 0.78, 0.6, 0.42, 0.26, 0.13, 0.04])
+# How much of a ring's thickness over the ball is the mean adult's in everyone: closed lids must clear the ball.
+_EVEN = np.array([1.0, 0.85, 0.8, 0.75, 0.66, 0.52, 0.36, 0.18, 0.06])
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Assembly:
         teeth: (which) -> (n, helpers) linear map from helper teeth.
         lashes: (n, 5) as from :func:`lash_cards`, left; ``lash_upper``: (n,) True for the upper lid's.
         brow_corners: (n, 3) skin vertices; ``brow_weights``: (n, 3), left brow.
+        opening: (28, 28) as from :func:`opening_matrix`; ``lid_heights``: (28,) the mean adult's margin;
+            ``lid_thickness``: (rings, 28) its lids' height over the ball, from the margin outwards.
     """
 
     layout: Layout
@@ -60,6 +67,9 @@ class Assembly:
     lash_ring: int
     brow_corners: Ints
     brow_weights: Floats
+    opening: Floats
+    lid_heights: Floats
+    lid_thickness: Floats
 
     @property
     def count(self) -> int:
@@ -73,6 +83,8 @@ class Assembly:
     def assemble(self, source: Floats) -> tuple[Floats, Floats, Floats]:
         """(N, n, 3) source vertices to (N, V, 3) vertices, (N, 2, 3) eye centres and (N, 2) eye radii."""
         skin = self.skin_of(source)
+        self.seal_lips(skin)
+        self.even_openings(skin)
         centres, radii = fit_eyes(skin, self.layout)
         self.conform(skin, centres, radii)
         vertices = np.zeros((len(skin), self.count, 3))
@@ -84,6 +96,30 @@ class Assembly:
         self.grow(vertices, centres)
         return vertices, centres, radii
 
+    def seal_lips(self, skin: Floats) -> None:
+        """Bring the lips together along their seam, in place: a neutral face shows no teeth."""
+        rings, seam = self.layout.mouth_rings, self.layout.seam
+        half = np.arange(MOUTH_COLUMNS // 4 + 1)
+        turn, whole = MOUTH_COLUMNS // 2, MOUTH_COLUMNS
+        upper = np.concatenate([half, (whole - half) % whole])
+        lower = np.concatenate([turn - half, turn + half])
+        gap = skin[:, rings[seam, upper], 1] - skin[:, rings[seam, lower], 1] + LIP_OVERLAP
+        for offset, share in ((0, 1.0), (1, 0.8), (-1, 0.8), (2, 0.5), (-2, 0.45), (3, 0.25), (-3, 0.2)):
+            ring = rings[seam + offset]
+            shift = np.zeros((len(skin), whole))
+            shift[:, upper], shift[:, lower] = -gap / 2 * share, gap / 2 * share
+            skin[:, ring, 1] += shift
+
+    def even_openings(self, skin: Floats) -> None:
+        """Draw the height of every lid opening towards the mean adult's, in place: see ``build_eyes``."""
+        for side in range(2):
+            rings = self.layout.eye_rings[side][self.layout.first_lid :]
+            margin = skin[:, rings[0]]
+            height = margin[..., 1] - self.lid_heights
+            away = height @ self.opening.T
+            shift = -(1 - OPENING_SHARE) / 2 * away
+            skin[:, rings, 1] += shift[:, None] * _FOLLOW[: len(rings), None]
+
     def conform(self, skin: Floats, centres: Floats, radii: Floats) -> None:
         """Lay the lid margins onto the balls and hide the sockets inside them, in place."""
         for side in range(2):
@@ -93,7 +129,10 @@ class Assembly:
             length = np.linalg.norm(lids, axis=-1)
             rest = length[:, :1] - (radius + LID_GAP)
             lids *= (1 - rest * _FOLLOW[: len(rings), None] / length)[..., None]
-            skin[:, rings] = lids + centre
+            length = np.linalg.norm(lids, axis=-1)
+            thickness = length - radius
+            kept = thickness + _EVEN[: len(rings), None] * (self.lid_thickness - thickness)
+            skin[:, rings] = lids * ((radius + kept) / length)[..., None] + centre
             inside = skin[:, self.layout.sockets[side]] - centres[:, side, None]
             inside /= np.linalg.norm(inside, axis=-1, keepdims=True)
             skin[:, self.layout.sockets[side]] = centres[:, side, None] + inside * (radius[:, 0] - SOCKET_DEPTH)[..., None]
@@ -190,8 +229,12 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
     """Design the parts on the mean adult and fix the vertex order."""
     source = mean_adult(human)[layout.source]
     skin = np.asarray(layout.crop @ source)
-    centres, _ = fit_eyes(skin[None], layout)
+    centres, radii = fit_eyes(skin[None], layout)
+    lids = skin[layout.eye_rings[0][layout.first_lid :]] - centres[0, 0]
+    thickness = np.linalg.norm(lids, axis=-1) - radii[0, 0]
+    thickness += LID_GAP - thickness[0]
     ball = eyeball()
+    rim = skin[layout.eye_rings[0][layout.first_lid]]
 
     teeth, rows = {}, {}
     for which in ("upper", "lower"):
@@ -267,6 +310,9 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         lash_ring=lash_ring,
         brow_corners=corners,
         brow_weights=weights,
+        opening=opening_matrix(rim),
+        lid_heights=rim[:, 1],
+        lid_thickness=thickness,
     )
 
 

