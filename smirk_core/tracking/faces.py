@@ -141,7 +141,7 @@ class SearchingDetector:
 
     def _next(self, image: Image) -> list[Floats]:
         """Faces of the next frame of the clip."""
-        found = self._whole(image)
+        found = [face for face in self._whole(image) if not self._contradicts(face)]
         for known in self._known:
             box = landmark_box(known.landmarks)
             if any(box_overlap(landmark_box(face), box) > 0.2 for face in found):
@@ -156,6 +156,8 @@ class SearchingDetector:
             share = len(self._queue) if self._frame == 0 else share
             batch, self._queue = self._queue[:share], self._queue[share:]
             found = self._search(image, batch, found)
+        if found:
+            self._turn_to(max(found, key=face_area))
         self._remember(found)
         self._frame += 1
         return found
@@ -164,16 +166,30 @@ class SearchingDetector:
         """Faces in the frame as a whole, which is turned where the first face does not stand upright in it."""
         found = self._in_frame(image)
         if found and not self._known:
-            face = max(found, key=face_area)
-            better = self._upright(image, face)
+            better = self._upright(image, max(found, key=face_area))
             if better is None:
                 return []
-            was, now = eye_line(face), eye_line(better)
-            if float(was @ now) < 0.5 * float(np.linalg.norm(was) * np.linalg.norm(now)):
-                self._quarters = round(math.atan2(now[1], now[0]) / (math.pi / 2)) % 4
-                self._graph.forget("frame")
+            if self._turn_to(better):
                 found = self._in_frame(image)
         return found
+
+    def _turn_to(self, face: Floats) -> bool:
+        """Turn the coming frames so that this face stands upright in them; whether that is a change."""
+        eyes = eye_line(face)
+        roll = math.atan2(eyes[1], eyes[0]) / (math.pi / 2)
+        if abs((roll - self._quarters + 2) % 4 - 2) < 0.7:  # heads tilt; only what is nearly a quarter counts
+            return False
+        self._quarters = round(roll) % 4
+        self._graph.forget("frame")
+        return True
+
+    def _contradicts(self, face: Floats) -> bool:
+        """Whether a face that was just seen now stands on its head: a wrong fit."""
+        box, eyes = landmark_box(face), eye_line(face)
+        for known in self._known:
+            if known.age < 3 and box_overlap(box, landmark_box(known.landmarks)) > 0.2:
+                return float(eyes @ eye_line(known.landmarks)) < 0
+        return False
 
     def _in_frame(self, image: Image) -> list[Floats]:
         """Faces in the frame as a whole: one is tracked cheaply; now and then they are counted."""

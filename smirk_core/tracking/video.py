@@ -28,6 +28,8 @@ _NOT_A_VIDEO = {"tty", "ansi", "hls", "concat", "applehttp", "dash", "sdp", "rts
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _FAILURES = (av.error.FFmpegError, OSError, ValueError)
 _SEEKABLE = {"mov", "mp4", "matroska", "webm"}  # containers with an index; the others seek by guessing
+_GUESSED_DURATION = {"mpeg", "mpegts", "mpegvideo"}  # FFmpeg guesses it from a few time stamps
+_SMALL = 64 * 2**20  # bytes; counting the packets of such a file takes no time
 _SEEK_FROM = 64  # below this many frames, decoding from the start is as fast as looking for the key frame
 _FALLBACK_RATE = 25.0
 
@@ -93,6 +95,9 @@ class VideoFile(Media):
             self._declared = stream.frames
             self._rate = rate if 0 < rate <= 1000 else _FALLBACK_RATE
             count = stream.frames or (ceil(duration * self._rate - 1e-3) if duration > 0 else None)
+            if set(container.format.name.split(",")) & _GUESSED_DURATION and path.stat().st_size < _SMALL:
+                count = self._packets() or count
+                duration = (count or 0) / self._rate
             width, height = self._size if turn.quarters % 2 == 0 else self._size[::-1]
             self.info = MediaInfo(
                 str(path), "video", width, height, self._rate, duration, count,
@@ -111,6 +116,13 @@ class VideoFile(Media):
             container.close()
             raise MediaError(f"{self._path} is not a photo or video.")
         return container
+
+    def _packets(self) -> int:
+        with self._open() as container:
+            try:
+                return sum(packet.size > 0 for packet in container.demux(_video_stream(container, self._path)))
+            except _FAILURES:
+                return 0
 
     def _start_stamp(self, start: int) -> tuple[int, int] | None:
         """Time stamps of the key frame to seek to and of frame ``start``; ``None``: decode from the beginning."""
