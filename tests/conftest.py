@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,21 @@ from toys import make_take, make_toy_head, save_head
 
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.take import Take
+
+_exit_status: dict[str, int] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    _exit_status["code"] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave without Blender's own shutdown, which prints about its memory after the summary and may hang."""
+    if "bpy" in sys.modules and "code" in _exit_status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_exit_status["code"])
 
 
 @pytest.fixture(scope="session")
