@@ -216,11 +216,11 @@ def test_windows_map_back(window: Window, u: float, v: float) -> None:
 def test_windows_show_what_they_say(x: float, y: float, side: float, roll: float) -> None:
     """A soft spot in the frame lies in the window's picture where the matrix puts it, shrunk or enlarged."""
     rows, columns = np.mgrid[0:300, 0:300]
-    radius = max(6.0, side / 40)
+    radius = max(1.5, side / 40)
     spot = 255 * np.exp(-((columns - 150) ** 2 + (rows - 140) ** 2) / (2 * radius**2))
     window = Window(x, y, side, roll)
     place = window.matrix @ [150, 140, 1]
-    if not (30 < place[0] < 417 and 30 < place[1] < 417):
+    if not (90 < place[0] < 357 and 90 < place[1] < 357):
         return
     cut = window.cut(np.repeat(spot.astype(np.uint8)[..., None], 3, axis=2))[..., 0].astype(float)
     cut[cut < 60] = 0
