@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,8 @@ def animate(
         from smirk_core.tracking.tracker import track
 
         performance = track(bpy.path.abspath(os.fspath(media)), head=model, progress=progress, **tracking)
+    # The footage is where the caller says, also when it lay elsewhere while it was tracked.
+    performance = replace(performance, info=replace(performance.info, source=bpy.path.abspath(os.fspath(media))))
     return add_take(performance, head=model, frame_start=frame_start, raw=raw, lens=lens, progress=progress)
 
 

@@ -133,6 +133,16 @@ def test_numbered_pictures_play_as_footage(tmp_path: Path) -> None:
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (24, 3, 7)
 
 
+def test_footage_that_moved_since_it_was_tracked(tmp_path: Path) -> None:
+    model = toy_head()
+    clip = write_clip(tmp_path / "here.mp4", sound=False)
+    take = toy_take(model, 5, info={"source": str(tmp_path / "there.mp4")})
+    head = api.animate(clip, take=take, head=model)
+    assert head.cameras is not None
+    assert len(head.cameras.orthographic.data.background_images) == 1
+    assert head.mesh.name == "here"
+
+
 def test_footage_that_is_gone_is_no_obstacle(tmp_path: Path) -> None:
     model = toy_head()
     head = api.add_take(toy_take(model, 5, info={"source": str(tmp_path / "gone.mp4")}), head=model)
