@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does a neutral face come out neutral, and a frown as a frown? Solved weights on people who were never trained on.
 
-    python -m training.landmarks.evaluate --faces ../shared/faces --clip ../shared/media/interview_720p.mp4
+python -m training.landmarks.evaluate --faces ../shared/faces --clip ../shared/media/interview_720p.mp4
 """
 
 from __future__ import annotations
