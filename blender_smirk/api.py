@@ -82,16 +82,15 @@ def animate(
         SmirkError: the footage cannot be read or shows no face, or take and head do not fit.
     """
     model = _model(head)
-    if isinstance(take, Take):
-        performance = take
-    elif take is not None:
-        performance = load_take(take)
-    else:
+    path = bpy.path.abspath(os.fspath(media))
+    if take is None:
         from smirk_core.tracking.tracker import track
 
-        performance = track(bpy.path.abspath(os.fspath(media)), head=model, progress=progress, **tracking)
-    # The footage is where the caller says, also when it lay elsewhere while it was tracked.
-    performance = replace(performance, info=replace(performance.info, source=bpy.path.abspath(os.fspath(media))))
+        performance = track(path, head=model, progress=progress, **tracking)
+    else:
+        performance = take if isinstance(take, Take) else load_take(take)
+        if Path(path).is_file():  # also when it lay elsewhere while it was tracked
+            performance = replace(performance, info=replace(performance.info, source=path))
     return add_take(performance, head=model, frame_start=frame_start, raw=raw, lens=lens, progress=progress)
 
 
