@@ -135,15 +135,18 @@ def _resample(image: Image, columns: Floats, rows: Floats) -> Image:
     Only the pixels that are needed are converted: a crop of an 8K frame costs what a crop of its square costs.
     """
     height, width = image.shape[:2]
-    picked = np.zeros((2 * len(rows), 2 * len(columns), *image.shape[2:]), dtype=np.float64)
     x0, y0 = np.floor(columns).astype(np.int64), np.floor(rows).astype(np.int64)
     xs, ys = np.stack([x0, x0 + 1], axis=1).ravel(), np.stack([y0, y0 + 1], axis=1).ravel()
-    inside_x, inside_y = (xs >= 0) & (xs < width), (ys >= 0) & (ys < height)
-    picked[np.ix_(inside_y, inside_x)] = image[np.ix_(ys[inside_y], xs[inside_x])]
+    outside_x, outside_y = (xs < 0) | (xs >= width), (ys < 0) | (ys >= height)
+    picked = image.take(ys.clip(0, height - 1), axis=0).take(xs.clip(0, width - 1), axis=1)
+    picked[outside_y] = 0
+    picked[:, outside_x] = 0
 
     tail = (1,) * (image.ndim - 2)
     dx = (columns - x0).reshape(1, -1, *tail)
     dy = (rows - y0).reshape(-1, 1, *tail)
-    across = (1 - dx) * picked[:, 0::2] + dx * picked[:, 1::2]
-    out = (1 - dy) * across[0::2] + dy * across[1::2]
-    return np.floor(out).astype(np.uint8)
+    across = (1 - dx) * picked[:, 0::2]
+    across += dx * picked[:, 1::2]
+    out = (1 - dy) * across[0::2]
+    out += dy * across[1::2]
+    return out.astype(np.uint8)  # cuts the fraction off
