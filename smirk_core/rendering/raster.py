@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Raster", "coverage", "interpolate", "rasterize"]
+__all__ = ["Raster", "at_pixels", "channels_at", "coverage", "interpolate", "rasterize"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -253,9 +253,22 @@ def interpolate(raster: Raster, triangles: Ints, attributes: Floats) -> Floats:
 
 def at_pixels(raster: Raster, triangles: Ints, attributes: Floats, pixels: Ints) -> Floats:
     """(P, C) attributes at flat pixel numbers that all see a triangle; otherwise as :func:`interpolate`."""
-    corners = triangles[raster.triangle.ravel()[pixels]]
+    corners = np.take(triangles, raster.triangle.ravel()[pixels], axis=0)
     weights = raster.barycentric.reshape(-1, 3)[pixels].astype(attributes.dtype, copy=False)
-    result = attributes[corners[:, 0]] * weights[:, :1]
-    result += attributes[corners[:, 1]] * weights[:, 1:2]
-    result += attributes[corners[:, 2]] * weights[:, 2:]
+    return np.einsum("pk,pkc->pc", weights, np.take(attributes, corners, axis=0))
+
+
+def channels_at(raster: Raster, triangles: Ints, channels: Floats, pixels: Ints) -> Floats:
+    """(C, V) channels to (C, P): as :func:`at_pixels`, laid out so that work on one channel runs at full speed."""
+    owner = raster.triangle.ravel()[pixels]
+    weights = np.ascontiguousarray(raster.barycentric.reshape(-1, 3)[pixels].T, dtype=channels.dtype)
+    corners = [np.take(triangles[:, k], owner) for k in range(3)]
+    channels = np.ascontiguousarray(channels)
+    result = np.zeros((len(channels), len(owner)), channels.dtype)
+    part = np.zeros(len(owner), channels.dtype)
+    for values, total in zip(channels, result, strict=True):
+        for corner, weight in zip(corners, weights, strict=True):
+            np.take(values, corner, out=part, mode="clip")  # "clip" lets NumPy write to ``out`` without a copy
+            part *= weight
+            total += part
     return result

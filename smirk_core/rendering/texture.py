@@ -304,10 +304,10 @@ _tiles: dict[int, Floats] = {}
 
 
 def noise_tile(seed: int) -> Floats:
-    """(TILE, TILE, 4) float32 tileable noise of unit variance: blotches, spots (freckles, stubble), pores, strands."""
+    """(4, TILE, TILE) float32 tileable noise of unit variance: blotches, spots (freckles, stubble), pores, strands."""
     seed = seed % 8  # eight tiles shifted at random are plenty; making one takes 0.1 s
     if seed not in _tiles:
         rng = np.random.default_rng(seed)
         bands = [_band(rng, 3, 12), _band(rng, 60, 150), _band(rng, 60, 220), _band(rng, 40, 160, 7.0)]
-        _tiles[seed] = np.stack(bands, axis=-1)
+        _tiles[seed] = np.stack(bands)
     return _tiles[seed]
