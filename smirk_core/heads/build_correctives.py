@@ -50,23 +50,20 @@ def build_correctives(
         shapes.append(shape)
         features.append(_feature(joint, element))
 
-    # jawOpen: jaw rotation plus corrective is MakeHuman's shape, for the skin and the tongue.
+    # jawOpen: jaw rotation plus corrective is MakeHuman's shape. Tongue and lower teeth ride on the jaw alone.
     hinge = skeleton.regressor[_JAW] @ template
     weight = skeleton.weights[:, _JAW]
     angle = skeleton.jaw_angle
     unit = face_unit(human, assembly, "jawOpen")
-    wanted = np.zeros((1, assembly.count, 3))
-    assembly.attach(wanted, unit[None])
-    wanted[0, assembly.slices["skin"]] = assembly.layout.crop @ unit
+    wanted = np.zeros_like(template)
+    wanted[assembly.slices["skin"]] = assembly.layout.crop @ unit
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
-    missing = wanted[0] - _turned(template, weight, hinge, turn)
+    missing = wanted - _turned(template, weight, hinge, turn)
     jacobian = np.eye(3) + weight[:, None, None] * (turn - np.eye(3))
     offset = np.linalg.solve(jacobian, missing[..., None])[..., 0]
     skin = offset[assembly.slices["skin"]]
-    shape = finish_shape(assembly, template, centres, skin, None)
-    shape[assembly.slices["tongue"]] = offset[assembly.slices["tongue"]]
-    add(_JAW, _SIN_X, shape / sine)
+    add(_JAW, _SIN_X, finish_shape(assembly, template, centres, skin, None) / sine)
 
     # jawLeft: the part that changes sign between left and right.
     angle = ANGLES["jawLeft"]

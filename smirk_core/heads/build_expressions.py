@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .build_assembly import Assembly
 from .build_eyes import blink_shape, keep_lids
 from .build_makehuman import MakeHuman, load_target
+from .build_skeleton import smooth
 from .parameters import ARKIT_NAMES
 
 __all__ = ["EXPRESSION_NAMES", "expression_basis", "eyelid_basis", "face_unit", "finish_shape", "lids_kept"]
@@ -35,6 +36,18 @@ STRENGTH = {
     "mouthUpperUp": 1.2,
     "eyeSquint": 1.2,
 }
+# Rounds of smoothing for shapes whose edges would show as creases in the cheek.
+SMOOTHING = {"mouthSmile": 6, "cheekPuff": 6, "cheekSquint": 4, "mouthDimple": 2, "mouthStretch": 2}
+
+
+def _away_from_openings(assembly: Assembly) -> Floats:
+    """(S,) 1 on open skin, 0 on lips and lids, whose loops must keep their exact shapes."""
+    layout = assembly.layout
+    near = np.zeros(layout.crop.shape[0])
+    near[layout.mouth_rings.ravel()] = 1
+    near[layout.eye_rings.ravel()] = 1
+    near[layout.sockets.ravel()] = 1
+    return 1 - np.clip(2 * smooth(near, assembly, 2), 0, 1)
 
 
 def face_unit(human: MakeHuman, assembly: Assembly, name: str) -> Floats:
@@ -88,7 +101,11 @@ def expression_basis(
     shapes = []
     for name in EXPRESSION_NAMES:
         unit = face_unit(human, assembly, name) * STRENGTH.get(name.removesuffix("Left").removesuffix("Right"), 1.0)
-        skin = lids_kept(assembly, template, centres, radius, assembly.layout.crop @ unit)
+        skin = assembly.layout.crop @ unit
+        rounds = SMOOTHING.get(name.removesuffix("Left").removesuffix("Right"), 0)
+        if rounds:
+            skin = skin + _away_from_openings(assembly)[:, None] * (smooth(skin, assembly, rounds) - skin)
+        skin = lids_kept(assembly, template, centres, radius, skin)
         if name == "mouthClose":
             skin = np.einsum("vij,vj->vi", unskin, skin)
             unit = unit * 0  # lower teeth and tongue go with the jaw

@@ -95,10 +95,11 @@ def blink_shape(
         lifted = edge.copy()
         lifted[lower] = target
         line = _across(edge, lifted, upper, lower)[:, 1]
-        line = np.minimum(line + SHORT, np.maximum(line, edge[upper, 1]))
+        room = np.clip(edge[upper, 1] - line, 0, None)
+        line = line + SHORT * np.clip(room / (5 * MM) - 0.25, 0, 1)
         # Near the corners there is hardly any opening and the lid keeps its depth.
         length = np.linalg.norm(edge[upper], axis=1)
-        fade = np.clip((edge[upper, 1] - line) / (2 * MM), 0, 1)
+        fade = np.clip((edge[upper, 1] - line) / (1.2 * MM), 0, 1)
         length = length * (1 - fade) + (radius + clearance) * fade
         target = at_radius(np.stack([edge[upper, 0], line], axis=1), length)
         needed[row, upper] = target - closed[rings[ring, upper]]
@@ -131,9 +132,9 @@ def blink_shape(
     for columns, sign, clearance in ((upper, -1.0, 1.7 * MM), (lower, 0.6, 0.6 * MM)):
         height = local[rings[first_lid], 1]
         room = np.abs(opening_matrix(local[rings[first_lid]]) @ height)[columns]
-        reach = FOLD * np.clip(room / (4 * MM), 0, 1)
+        reach = FOLD * np.clip(room / (4 * MM), 0.25, 1)
         past = edge[columns, :2] + np.stack([0 * reach, sign * reach], axis=1)
-        fade = np.clip(room / (3 * MM), 0, 1)
+        fade = np.clip(room / (1.2 * MM), 0, 1)
         target = at_radius(past, radius + clearance)
         closed[fold[columns]] = local[fold[columns]] * (1 - fade[:, None]) + target * fade[:, None]
     keep = np.setdiff1d(np.arange(rings.shape[1]), np.concatenate([upper, lower]))

@@ -172,11 +172,11 @@ def brow_strokes(count: int = 88, seed: int = 7) -> tuple[Floats, Ints]:
     middle = np.stack(
         [
             np.interp(along, knots, [-17.5, -12.0, -3.0, 6.5, 13.5, 18.5]),
-            np.interp(along, knots, [12.8, 13.8, 15.6, 16.8, 15.6, 13.2]),
+            np.interp(along, knots, [14.0, 14.8, 16.3, 17.3, 15.9, 13.4]),
         ],
         axis=1,
     )
-    thick = np.interp(along, knots, [2.2, 3.1, 2.9, 2.4, 1.6, 0.7])
+    thick = np.interp(along, knots, [1.7, 2.5, 2.5, 2.1, 1.4, 0.6])
     slope = np.interp(along, knots, [0.2, 0.15, 0.2, 0.0, -0.32, -0.45])
     normal = np.stack([-np.sin(slope), np.cos(slope)], axis=1)
     root = middle + normal * (across * thick)[:, None]

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from .build_assembly import Assembly
 from .build_makehuman import MakeHuman
 
-__all__ = ["JOINT_NAMES", "JOINT_PARENTS", "Skeleton", "build_skeleton", "skinning_jacobian"]
+__all__ = ["JOINT_NAMES", "JOINT_PARENTS", "Skeleton", "build_skeleton", "skinning_jacobian", "smooth"]
 
 Floats = npt.NDArray[np.floating[Any]]
 JOINT_NAMES = ("root", "neck", "jaw", "left_eye", "right_eye")
@@ -53,8 +53,9 @@ def fit_hinge(template: Floats, opened: Floats) -> tuple[Floats, float, Floats]:
     return np.array([0, best.x[1], best.x[2]]), float(best.x[0]), share
 
 
-def _smooth(values: Floats, assembly: Assembly, rounds: int) -> Floats:
-    """Average over mesh neighbours on the skin."""
+def smooth(values: Floats, assembly: Assembly, rounds: int) -> Floats:
+    """(S, ...) values on the skin, averaged with their mesh neighbours."""
+    shape, values = values.shape, values.reshape(len(values), -1)
     quads = assembly.layout.polygons
     a = quads.ravel()
     b = quads[:, [1, 2, 3, 0]].ravel()
@@ -63,8 +64,8 @@ def _smooth(values: Floats, assembly: Assembly, rounds: int) -> Floats:
     links.data[:] = 1
     degree = np.asarray(links.sum(axis=1)).ravel()
     for _ in range(rounds):
-        values = 0.5 * values + 0.5 * (links @ values) / degree
-    return values
+        values = 0.5 * values + 0.5 * (links @ values) / degree[:, None]
+    return values.reshape(shape)
 
 
 def _regress(point: Floats, vertices: Floats, candidates: npt.NDArray[np.integer[Any]]) -> Floats:
@@ -87,7 +88,7 @@ def build_skeleton(human: MakeHuman, assembly: Assembly, template: Floats, jaw_o
     hinge, angle, share = fit_hinge(rest, jaw_open)
     moved = np.linalg.norm(jaw_open, axis=1)
     share = share * np.clip((moved - 0.2e-3) / 0.8e-3, 0, 1)
-    share = np.clip(_smooth(share, assembly, 3), 0, 1)
+    share = np.clip(smooth(share, assembly, 3), 0, 1)
     share = (share + share[assembly.layout.mirror]) / 2
 
     weights = np.zeros((assembly.count, 5))
@@ -101,7 +102,7 @@ def build_skeleton(human: MakeHuman, assembly: Assembly, template: Floats, jaw_o
         body += column
     neck = np.divide(neck, body, out=np.ones_like(neck), where=body > 1e-6)
     neck_skin = assembly.layout.crop @ neck[assembly.layout.source]
-    neck_skin = np.clip(_smooth((neck_skin + neck_skin[assembly.layout.mirror]) / 2, assembly, 4), 0, 1)
+    neck_skin = np.clip(smooth((neck_skin + neck_skin[assembly.layout.mirror]) / 2, assembly, 4), 0, 1)
     weights[skin, 0] = 1 - neck_skin
     weights[skin, 2] = np.minimum(share, neck_skin)
     weights[skin, 1] = neck_skin - weights[skin, 2]
