@@ -108,12 +108,13 @@ def _identities(model: HeadModel, size: int) -> Cells:
 
 def _expressions(model: HeadModel, size: int) -> Cells:
     paint = _Painter(model, size)
-    cells, labels = [paint({}, paint.whole())], ["neutral"]
+    camera, look = paint.near("nose", 0.21), Look(hair=0.0)
+    cells, labels = [paint(_turned({}, 12.0), camera, look)], ["neutral"]
     for name in ARKIT_NAMES:
         pose = arkit_groups(model, {name: 1.0})
         if name == "mouthClose":  # a corrective: it shows only over an open jaw
             pose, name = arkit_groups(model, {name: 1.0, "jawOpen": 1.0}), "mouthClose + jawOpen"
-        cells.append(paint(_turned(pose, 12.0), paint.whole()))
+        cells.append(paint(_turned(pose, 12.0), camera, look))
         labels.append(name)
     return cells, labels, 9
 

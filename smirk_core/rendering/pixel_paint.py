@@ -170,5 +170,5 @@ def card_light(
         opacity = np.where(brow, look.brow_density, look.lash)
         colour = np.where(brow, _linear(look.brow_colour), _linear(look.lash_colour))
     else:
-        opacity, colour = np.where(brow, 0.25, 0.35), _linear(look.skin) * 0.35
+        opacity, colour = np.where(brow, 0.55, 0.35), _linear(look.skin) * 0.35
     return (colour * arriving).astype(np.float32), opacity.astype(np.float32)

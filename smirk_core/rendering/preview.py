@@ -15,6 +15,7 @@ from ..errors import ExportError, MediaError, TakeError
 from ..heads.decode import decode, landmark_points, project
 from ..heads.head_model import HeadModel
 from ..heads.open_head import load_head
+from ..heads.rotation import matrix_from_rotvec
 from ..progress import Progress, silent
 from ..take import Take
 from ..tracking.media import Frame, Media, open_media
@@ -117,14 +118,42 @@ def _vertices(take: Take, model: HeadModel, numbers: Sequence[int]) -> Iterator[
 
 
 def _box(take: Take, model: HeadModel) -> Box:
-    """A square that holds the head in every frame, so that the panels stand still."""
+    """A square that holds the head (most of the neck left out) in every frame, so that the panels stand still."""
     some = np.unique(np.linspace(0, len(take) - 1, min(len(take), 48)).astype(int)).tolist()
-    cameras = take.filtered["camera"]
+    cameras, above = take.filtered["camera"], model.template[:, 1] > _chin(model) - 0.02
     corners = []
     for number, vertices in _vertices(take, model, some):
-        points = project(vertices[None], cameras[number][None])[0]
+        points = project(vertices[above][None], cameras[number][None])[0]
         corners += [points.min(axis=0), points.max(axis=0)]
-    return head_box(np.array(corners), margin=0.06)
+    return head_box(np.array(corners), margin=0.08)
+
+
+def _chin(model: HeadModel) -> float:
+    """Height of the chin of the mean head, metres: the lowest landmark."""
+    marks = model.landmarks.get("mediapipe_478")
+    if marks is None:
+        return float(model.template[:, 1].min())
+    return float(landmark_points(model, model.template[None], marks)[0, :, 1].min())
+
+
+def _neck_fade(model: HeadModel, vertices: Floats, camera: Floats, down: Floats, size: int) -> Floats:
+    """(size, size) 1 on the head, falling to 0 over 30 mm below the chin: over footage a cut neck only distracts.
+
+    Args:
+        model, vertices, camera: the posed head and the panel's camera.
+        down: (3,) where the head's own "down" points in the camera frame.
+        size: pixels of the panel.
+    """
+    marks = model.landmarks.get("mediapipe_478")
+    flat = np.array([down[0], -down[1]])
+    length = float(np.hypot(*flat))
+    if marks is None or length < 0.3:  # seen from above or below there is no neck to speak of
+        return np.ones((size, size), np.float32)
+    flat /= length
+    points = project(landmark_points(model, vertices[None], marks), camera[None])[0, :, :2]
+    row, column = np.mgrid[:size, :size].astype(np.float32)
+    below = (column * flat[0] + row * flat[1] - float((points @ flat).max())) / float(camera[0])
+    return np.clip(1 - (below - 0.008) / 0.03, 0, 1)
 
 
 def _matched(media: Media, times: Floats) -> Iterator[tuple[int, Picture]]:
@@ -170,7 +199,13 @@ def _panels(
             panels.append(photo)
         elif column == "overlay" and photo is not None and image is not None and alpha is not None:
             # A bridged frame shows its head faintly: it is a guess.
-            panels.append(blend(photo, image, alpha, 0.82 if seen > 0.5 else 0.3))
+            turn = (
+                matrix_from_rotvec(take.filtered["rotation"][number][None])[0]
+                if "rotation" in take.filtered
+                else np.eye(3)
+            )
+            fade = _neck_fade(model, vertices, camera, np.asarray(turn) @ [0.0, -1.0, 0.0], size)
+            panels.append(blend(photo, image, alpha * fade, 0.82 if seen > 0.5 else 0.3))
         elif column == "dots" and photo is not None:
             points = landmark_points(model, vertices[None], model.landmarks["mediapipe_478"])
             panels.append(draw_dots(photo, project(points, camera[None])[0], radius=max(size / 400, 0.8)))
