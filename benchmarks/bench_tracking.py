@@ -49,16 +49,16 @@ def looped(source: Path, target: Path, minutes: float, size: tuple[int, int]) ->
         old = reader.streams.video[0]
         stream: Any = writer.add_stream("libx264", rate=old.average_rate, options={"preset": "veryfast", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for frame in reader.decode(old):
+        for number, frame in enumerate(reader.decode(old)):
             plain = frame.reformat(*size, format="yuv420p")
-            plain.pts = None
+            plain.pts, plain.time_base = number, 1 / old.average_rate
             writer.mux(stream.encode(plain))
         writer.mux(stream.encode())
     with av.open(str(once)) as reader, av.open(str(target), "w") as writer:
         stream = reader.streams.video[0]
         copy = writer.add_stream_from_template(stream)
         packets = [(bytes(p), p.pts, p.dts, p.is_keyframe) for p in reader.demux(stream) if p.size]
-        step = stream.duration
+        step = packets[-1][1] - packets[0][1] + packets[1][1] - packets[0][1]
         for turn in range(max(1, round(minutes * 60 / float(step * stream.time_base)))):
             for data, pts, dts, key in packets:
                 packet = av.Packet(data)

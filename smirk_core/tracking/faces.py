@@ -111,7 +111,7 @@ class SearchingDetector:
         self._known: list[_Known] = []
         self._followed: _Known | None = None  # the face that the near graph is tracking
         self._quarters = 0  # turns counter-clockwise that frames get before they are looked at as a whole
-        self._crowd = 0  # frames for which several faces are expected
+        self._crowd, self._missed = 1, 0  # faces in the frame, and counts in a row that found fewer
         self._queue: list[Window] = []  # windows still to be searched in this round
 
     def __enter__(self) -> SearchingDetector:
@@ -192,23 +192,28 @@ class SearchingDetector:
         return False
 
     def _in_frame(self, image: Image) -> list[Floats]:
-        """Faces in the frame as a whole: one is tracked cheaply; now and then they are counted."""
+        """Faces in the frame as a whole: as many as there are known to be are tracked; now and then they are counted.
+
+        Asking for more than there are would be slow and unsteady: MediaPipe then runs its detector on every frame.
+        """
         turned = quarter_turned(image, self._quarters)
         counted: list[Floats] = []
-        if self._frame % _RECOUNT == 0:
+        counting = self._frame % _RECOUNT == 0
+        if counting:
             counted = distinct(self._graph.look(turned, self._capacity))
-            if len(counted) > 1:
-                self._crowd = 2 * _RECOUNT
-        faces = self._capacity if self._crowd else 1
+            if len(counted) > self._crowd:
+                self._crowd, self._missed = len(counted), 0
+                self._graph.forget("frame")
         found: list[Floats] = []
         for _ in range(1 if self._known else _SETTLE):
-            found = distinct(self._graph.track(turned, faces, "frame"))
+            found = distinct(self._graph.track(turned, self._crowd, "frame"))
             if not found:
                 break
-        if self._crowd:
-            self._crowd = 2 * _RECOUNT if len(found) > 1 else self._crowd - 1
-            if not self._crowd:
-                self._graph.forget("frame")  # the tracker of one face still remembers where it was before the crowd
+        if counting and len(found) < self._crowd:
+            self._missed += 1
+            if self._missed > 1:
+                self._crowd, self._missed = max(len(found), 1), 0
+                self._graph.forget("frame")  # the tracker of fewer faces still remembers where they were before
         found = distinct([*found, *counted])
         return [turned_back(face, self._quarters, image.shape[1], image.shape[0]) for face in found]
 
