@@ -21,7 +21,7 @@ from .pixel_paint import card_light, surface_light
 from .raster import Raster, rasterize
 from .texture import HeadPaint, head_paint, light_basis, vertex_normals, visible_from
 
-__all__ = ["Look", "render_head", "render_vertices", "shade_vertices"]
+__all__ = ["Look", "encoded", "render_head", "render_vertices", "shade_vertices"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -38,7 +38,8 @@ def _encoder(size: int = 4096, top: float = 4.0) -> npt.NDArray[np.uint8]:
 _ENCODE = _encoder()
 
 
-def _encoded(light: Floats) -> npt.NDArray[np.uint8]:
+def encoded(light: Floats) -> npt.NDArray[np.uint8]:
+    """Linear light, any shape, to sRGB bytes with a soft shoulder above 0.6."""
     return _ENCODE[np.clip(light * (4095 / 4.0), 0, 4095).astype(np.int32)]
 
 
@@ -154,7 +155,7 @@ def render_vertices(
     light = light.reshape(4, height, s, width, s).mean(axis=(2, 4)) if s > 1 else light.reshape(4, height, width)
     alpha = light[3]
     colour = light[:3] / np.maximum(alpha, 1e-6)
-    return np.ascontiguousarray(_encoded(colour).transpose(1, 2, 0)), alpha
+    return np.ascontiguousarray(encoded(colour).transpose(1, 2, 0)), alpha
 
 
 def _renumbered(raster: Raster, numbers: Ints) -> Raster:

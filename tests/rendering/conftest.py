@@ -52,7 +52,8 @@ def egg_head() -> HeadModel:
     wider = np.zeros((1, count, 3), np.float32)
     wider[0, :n, 0] = 0.3 * vertices[:n, 0]
     materials = np.concatenate([np.zeros(len(triangles), np.int32), np.ones(2 * len(eye_triangles), np.int32)])
-    marks = LandmarkEmbedding(np.arange(20), np.full((20, 3), 1 / 3, np.float32), np.ones(20, np.float32))
+    places = np.linspace(0, len(triangles) - 1, 90).astype(int)  # all over the egg
+    marks = LandmarkEmbedding(places, np.full((90, 3), 1 / 3, np.float32), np.ones(90, np.float32))
     return HeadModel(
         name="egg", digest="egg", template=vertices, polygons=polygons, identity_basis=0.5 * wider,
         expression_basis=wider, expression_names=("wider",), eyelid_basis=np.zeros((2, count, 3), np.float32),

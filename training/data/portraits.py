@@ -23,10 +23,9 @@ from smirk_core.heads.decode import decode, project
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.rotation import matrix_from_rotvec, rotvec_from_matrix
 from smirk_core.rendering.looks import Look
+from smirk_core.rendering.pixel_paint import surface_light
 from smirk_core.rendering.raster import Raster, at_pixels, rasterize
-from smirk_core.rendering.shading import _encoded as encoded
-from smirk_core.rendering.shading import _pixels as shade_pixels
-from smirk_core.rendering.shading import shade_vertices
+from smirk_core.rendering.shading import encoded, shade_vertices
 from smirk_core.rendering.texture import HeadPaint, head_paint, vertex_normals
 
 from .fit import Fit
@@ -209,9 +208,8 @@ def repose(
     brightness[skin] = values[:, 5]
     out *= brightness[:, None]
     if len(inner):
-        albedo = np.zeros((len(vertices), 3), np.float32)
-        light = shade_pixels(model, paint, portrait.look, raster, inner, normals, diffuse, gloss, albedo)
-        out[inner] = encoded(light)
+        light = surface_light(model, paint, portrait.look, raster, inner, normals, diffuse, gloss)
+        out[inner] = encoded(light.T)
     out = np.clip(out, 0, 255).astype(np.uint8).reshape(size, size, 3)
     return Photograph(develop(out, rng), mesh, groups | {"camera": camera[None]})
 
