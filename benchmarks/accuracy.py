@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from smirk_core.tracking.faces import create_detector
-from smirk_core.tracking.observations import Observations
 
 from smirk_core import load_head
 from smirk_core.heads.arkit import ARKIT_INDEX, arkit_from_groups
@@ -29,7 +27,9 @@ from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.landmark_sets import LIPS, OUTER_EYES
 from smirk_core.heads.parameters import ARKIT_NAMES
+from smirk_core.tracking.faces import create_detector
 from smirk_core.tracking.media import open_media
+from smirk_core.tracking.observations import Observations
 from smirk_core.tracking.solve import Solution, SolveSettings, solve_clip
 
 from .synthetic import SyntheticClip, render_clip, synthetic_clip
@@ -158,7 +158,7 @@ def measure_recovery(model: HeadModel, count: int, cache: Path | None) -> dict[s
         jitters.append(_jitter(clip.weights, weights))
         lags.append(_lag(clip.weights, weights))
         identities.append(_identity_error(model, clip, solution))
-        if seed < 4:
+        if seed < 2:
             alone = [solve_clip(model, _frame(seen, i)) for i in range(len(seen.times))]
             each = np.concatenate([arkit_from_groups(model, s.groups) for s in alone])
             alone_jitters.append(_jitter(clip.weights, each))
@@ -175,7 +175,7 @@ def measure_recovery(model: HeadModel, count: int, cache: Path | None) -> dict[s
         "mean r over 52": float(np.mean([c["r"] for c in curves.values()])),
         "pooled r": float(np.corrcoef(all_true.ravel(), all_found.ravel())[0, 1]),
         "inactive": float(np.abs(all_found[all_true < 1e-3]).mean()),
-        "jitter": float(np.mean(jitters[:4])),
+        "jitter": float(np.mean(jitters[:2])),
         "jitter of per-frame fitting": float(np.mean(alone_jitters)),
         "lag in frames": float(np.mean(lags)),
         "shape error mm": float(np.mean(identities)),

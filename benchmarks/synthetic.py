@@ -82,6 +82,8 @@ def performance_weights(rng: np.random.Generator, frames: int, rate: float = 25.
     jaw[:] = np.maximum(jaw, 0.35 * weights[:, ARKIT_INDEX["tongueOut"]])
     weights[:, ARKIT_INDEX["mouthClose"]] = np.minimum(weights[:, ARKIT_INDEX["mouthClose"]], jaw)
     pitch, yaw = (_wander(rng, frames, rate, 0.9) for _ in range(2))
+    far = np.maximum(np.hypot(pitch, yaw), 1.0)  # eyes do not reach the corners of their range
+    pitch, yaw = pitch / far, yaw / far
     for side, out in (("Left", 1), ("Right", -1)):
         weights[:, ARKIT_INDEX["eyeLookDown" + side]] = np.clip(pitch, 0, 1)
         weights[:, ARKIT_INDEX["eyeLookUp" + side]] = np.clip(-pitch, 0, 1)
