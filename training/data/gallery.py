@@ -22,7 +22,6 @@ from smirk_core.heads.open_head import OPEN_HEAD_PATH, load_open_head
 
 from .detection import PictureDetector
 from .fit import Fit, PictureFitter
-from .mediapipe_points import BROWS
 from .portraits import Portrait, load_picture
 from .symmetry import vertex_partners
 
@@ -48,7 +47,7 @@ def _people(folder: Path) -> dict[str, str]:
 def _fit_files(files: list[Path]) -> list[tuple[str, Fit]]:
     model = load_open_head(OPEN_HEAD_PATH)
     # Brows at rest: which low brow is a frown cannot be told from one photo, and over many people none frowns.
-    fitter = PictureFitter(model, model.landmarks["mediapipe_478"], held=_BROW_WEIGHTS, distrusted=BROWS[:0])
+    fitter = PictureFitter(model, model.landmarks["mediapipe_478"], held=_BROW_WEIGHTS, expression_spread=0.4)
     out = []
     with PictureDetector("facemesh") as detector:
         for file in files:

@@ -76,9 +76,9 @@ def random_background(rng: np.random.Generator, size: int) -> Picture:
 def develop(picture: Picture, rng: np.random.Generator) -> Picture:
     """What cameras and files do: exposure, colour, blur, noise, compression-like loss of detail."""
     image = Image.fromarray(picture)
-    if rng.random() < 0.35:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.4)))
     if rng.random() < 0.25:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    if rng.random() < 0.2:
         small = int(picture.shape[0] * rng.uniform(0.4, 0.8))
         image = image.resize((small, small), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BICUBIC)
     out = np.asarray(image, np.float32) / 255
@@ -86,7 +86,7 @@ def develop(picture: Picture, rng: np.random.Generator) -> Picture:
         out = np.repeat(out.mean(-1, keepdims=True), 3, axis=2)
     out = out ** np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.1)) * rng.normal(1, 0.04, 3)
     if rng.random() < 0.6:
-        out = out + rng.normal(0, rng.uniform(0.002, 0.03), out.shape[:2])[..., None]
+        out = out + rng.normal(0, rng.uniform(0.002, 0.02), out.shape[:2])[..., None]
     return np.clip(255 * out, 0, 255).astype(np.uint8)
 
 

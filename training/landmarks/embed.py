@@ -40,7 +40,8 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 EMBEDDING_PATH = OPEN_HEAD_PATH.parents[1] / "heads" / "open_head_landmarks.npz"
 _SKIN = 468
-_FINE = np.union1d(np.union1d(BROWS, EYES), LIPS)
+_FINE = np.union1d(np.union1d(BROWS, EYES), LIPS[:20])
+_INNER_LIPS = LIPS[20:]  # shut in every portrait at rest: only open mouths, rendered, show where they are
 
 
 def render_views(head: Path, seed: int, identities: int, views: int) -> Views:
@@ -218,6 +219,12 @@ def main() -> None:
             drift = np.abs(np.median(identity, axis=0))
             up = {n: 1e3 * float(np.median(moved[i, 1])) for n, i in (("brows", BROWS), ("eyes", EYES), ("lips", LIPS))}
             print(f"  moved up (mm): {up}; median identity up to {drift.max():.2f} sd", flush=True)
+            inner = np.isin(np.arange(_SKIN), _INNER_LIPS)
+            places = Places(
+                np.where(inner, renders_alone.triangles, places.triangles),
+                np.where(inner[:, None], renders_alone.barycentric, places.barycentric),
+                np.where(inner, renders_alone.spread, places.spread),
+            )
             embedding = as_embedding(model, places)
     save(embedding, options.output)
     print(f"wrote {options.output}")
