@@ -70,8 +70,8 @@ def check_head(take: Take, head: HeadModel) -> None:
         TakeError: it was made with another head.
     """
     if take.info.head_digest != head.digest:
-        made = take.info.head or "an unknown head"
-        raise TakeError(f"This take was made with {made} ({take.info.head_digest[:8]}), not with {head.name}.")
+        made = f"{take.info.head or 'an unknown head'} ({take.info.head_digest[:8]})"
+        raise TakeError(f"This take was made with {made}, not with {head.name} ({head.digest[:8]}).")
 
 
 def curves_of(take: Take, head: HeadModel, *, raw: bool = False) -> Curves:
