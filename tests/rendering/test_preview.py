@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import av
@@ -172,3 +173,21 @@ def test_what_cannot_be_done_is_said_in_one_line(footage: Path, egg_head: HeadMo
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) > 20
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a limit on file size to stand for a full disk")
+@pytest.mark.parametrize("ending", ["mp4", "png"])
+def test_a_full_disk_is_one_line_and_no_file(footage: Path, egg_head: HeadModel, tmp_path: Path, ending: str) -> None:
+    import resource
+
+    take = _take(footage, np.arange(12) / RATE)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+        with pytest.raises(ExportError, match="Cannot write"):
+            preview(take, tmp_path / f"p.{ending}", model=egg_head, size=100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
