@@ -81,10 +81,11 @@ def _put(weights: Floats, unit: str, value: float, rng: np.random.Generator, lop
 
 def _eyes(weights: Floats, rng: np.random.Generator, calm: bool) -> None:
     """Gaze of both eyes together with a little vergence; blinks, half blinks and winks."""
-    look, blink = (0.3, 0.05) if calm else (1.0, 0.3)
-    if rng.random() < 0.75:
-        spread = look * rng.uniform(0.2, 1.0)
-        side, height = rng.uniform(-1, 1, 2) * spread
+    look, blink = (0.2, 0.05) if calm else (0.55, 0.3)
+    if rng.random() < 0.8:
+        side, height = look * rng.standard_normal(2)
+        far = max(1.0, float(np.hypot(side, height)))  # eyes do not reach the corners of their range
+        side, height = side / far, height / far
         toe = 0.08 * abs(rng.standard_normal())
         for name, sign in (("Left", 1.0), ("Right", -1.0)):
             outward = sign * side - toe

@@ -40,7 +40,7 @@ def _clip(path: Path, backend: Backend) -> Floats:
     import av
 
     with av.open(str(path)) as container, PictureDetector(backend) as detector:
-        found = [detector(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+        found = [detector(np.asarray(f.to_ndarray(format="rgb24"), np.uint8)) for f in container.decode(video=0)]
     return np.array([np.full((478, 3), np.nan) if f is None else f for f in found], np.float32)
 
 
