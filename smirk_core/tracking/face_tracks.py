@@ -35,6 +35,7 @@ _SAME_SHAPE = 0.03  # joins a face to a track from anywhere in the frame
 _OTHER_SHAPE = 0.10  # never the same face, even in another pose
 _NEW_POSE = 0.02  # a face this far from all kept ones is kept as well
 _GALLERY = 8
+_BLOCK = 64  # frames; short tracks are many where a detector errs
 _BLINK_OF_A_TRACK = 3  # frames; shorter tracks of a clip are mistakes of the detector
 
 
@@ -103,12 +104,29 @@ class _Open:
     """A track being built."""
 
     frames: list[int] = field(default_factory=list)
-    faces: list[Floats] = field(default_factory=list)
+    blocks: list[Floats] = field(
+        default_factory=list
+    )  # (_BLOCK, 478, 3) each: memory goes back piece by piece
     gallery: list[Floats] = field(default_factory=list)
 
+    @property
+    def last(self) -> Floats:
+        """(478, 3) where it was seen last."""
+        return self.blocks[-1][(len(self.frames) - 1) % _BLOCK]
+
+    def stacked(self) -> Floats:
+        """(S, 478, 3) all of it; the blocks are given up on the way."""
+        out = np.empty((len(self.frames), LANDMARKS, 3), dtype=np.float32)
+        for start in range(len(self.frames) // _BLOCK * _BLOCK, -1, -_BLOCK):
+            if start < len(out):
+                out[start : start + _BLOCK] = self.blocks.pop()[: len(out) - start]
+        return out
+
     def add(self, frame: int, face: Floats, crowded: bool) -> None:
+        if len(self.frames) % _BLOCK == 0:
+            self.blocks.append(np.empty((_BLOCK, LANDMARKS, 3), dtype=np.float32))
+        self.blocks[-1][len(self.frames) % _BLOCK] = face
         self.frames.append(frame)
-        self.faces.append(face)
         # With one face in the picture its shape matters only when it comes back: a look now and then is enough.
         if crowded or len(self.frames) % 10 == 1:
             mark = _signature(face)
@@ -146,14 +164,13 @@ class TrackBuilder:
             if i not in taken:
                 self._tracks.append(_Open())
             track = self._tracks[taken[i]] if i in taken else self._tracks[-1]
-            track.add(frame, np.asarray(faces[i], dtype=np.float32), len(faces) > 1)
+            track.add(frame, faces[i], len(faces) > 1)
 
     def _costs(self, frame: int, time: float, faces: Sequence[Floats]) -> Floats:
         """(T, F) cost of continuing each track with each face; infinite where it cannot be the same."""
         cost = np.full((len(self._tracks), len(faces)), np.inf)
         for t, track in enumerate(self._tracks):
-            last = track.faces[-1]
-            box = landmark_box(last)
+            box = landmark_box(track.last)
             size = float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))) + 1e-9
             gap = frame - 1 - track.frames[-1]
             seconds = time - self._times[track.frames[-1]] if gap else 0.0
@@ -176,12 +193,11 @@ class TrackBuilder:
         return cost
 
     def finish(self) -> list[FaceTrack]:
-        """All tracks over the whole range read so far, in the order of their numbers."""
+        """All tracks over the whole range, in the order of their numbers; nothing can be added any more."""
         indices, times = np.array(self._indices, dtype=np.int64), np.array(self._times, dtype=np.float64)
         out = []
         for number, track in enumerate(self._tracks):
-            stacked = np.stack(track.faces)
-            out.append(FaceTrack(number, indices, times, np.array(track.frames, dtype=np.int64), stacked))
+            out.append(FaceTrack(number, indices, times, np.array(track.frames, dtype=np.int64), track.stacked()))
         return out
 
 

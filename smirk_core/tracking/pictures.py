@@ -86,7 +86,9 @@ def load_picture(path: Path) -> tuple[Image, int]:
             raise MediaError(f"{path} is an HEIC photo, which cannot be read here; save it as JPEG or PNG.") from error
         raise MediaError(f"{path} is not a picture that can be read, or it is damaged.") from error
     except Exception as error:  # Pillow's plug-ins raise SyntaxError, struct.error, zlib.error ... on damaged files
-        raise MediaError(f"Cannot read the picture {path}: {_reason(error)}.") from error
+        if isinstance(error, OSError) and error.strerror:
+            raise MediaError(f"Cannot read the picture {path}: {error.strerror}.") from error
+        raise MediaError(f"The picture {path} is damaged or incomplete ({_reason(error)}).") from error
 
 
 def _load_with_ffmpeg(path: Path) -> Image:

@@ -60,7 +60,11 @@ class _Turn:
 
 
 def _display_turn(frame: av.VideoFrame) -> _Turn:
-    """Read the 3x3 display matrix (16.16 fixed point, row vectors: [x y 1] M) that phones write, if there is one."""
+    """Read the 3x3 display matrix (16.16 fixed point, row vectors: [x y 1] M) that phones write, if there is one.
+
+    To be asked of one frame only: PyAV ties a frame and its side data into a cycle, which keeps the decoded picture in
+    memory until the garbage collector comes by.
+    """
     data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return _Turn(0, False)
@@ -84,7 +88,7 @@ class VideoFile(Media):
             first = _first_frame(container, stream)
             if first is None:
                 raise MediaError(f"{path} holds a video, but no frame of it can be decoded; the file is damaged.")
-            turn = _display_turn(first)
+            self._turn = turn = _display_turn(first)
             aspect = float(stream.sample_aspect_ratio or 1)
             self._size = (_square_width(first.width, aspect), first.height)
             self._base = first.pts
@@ -163,7 +167,7 @@ class VideoFile(Media):
                 time = self._time(frame, time)
                 if index >= start and (index - start) % step == 0:
                     plain = reformatter.reformat(frame, width=self._size[0], height=self._size[1], format="rgb24")
-                    yield Frame(index, time, _display_turn(frame).apply(np.asarray(plain.to_ndarray(), dtype=np.uint8)))
+                    yield Frame(index, time, self._turn.apply(np.asarray(plain.to_ndarray(), dtype=np.uint8)))
         if seen <= start:
             raise MediaError(f"{self._path} has {seen} frame(s); there is no frame {start}.")
         if failed or seen < self._declared - 2:
