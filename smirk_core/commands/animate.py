@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..errors import SmirkError, TakeError
 from ..take import Take, load_take
@@ -40,7 +41,7 @@ def is_take(path: str) -> bool:
 
 
 def scene_writer() -> Callable[..., Path]:
-    """:func:`blender_smirk.headless.write_scene`, the one door from here to Blender.
+    """:func:`blender_smirk.headless.write_scene`, the one door from here to Blender; loaded when it is called.
 
     Raises:
         SmirkError: Blender's Python module is not installed here.
@@ -51,7 +52,12 @@ def scene_writer() -> Callable[..., Path]:
             'Get it with: pip install "smirk-blender[blender]" (Python 3.11 or 3.13), '
             "or write a take (-o NAME.take.npz) and load it in Blender."
         )
-    return importlib.import_module("blender_smirk.headless").write_scene
+
+    def write_scene(*arguments: Any, **options: Any) -> Path:
+        # Blender writes to the terminal as it is loaded, so that has to wait until nobody hears it.
+        return importlib.import_module("blender_smirk.headless").write_scene(*arguments, **options)
+
+    return write_scene
 
 
 def run(arguments: argparse.Namespace) -> int:
