@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from toys import make_take, make_toy_head, save_head
 
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.take import Take
+
+# No test may fail because a machine is slow or shared.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 _exit_status: dict[str, int] = {}
 
