@@ -70,7 +70,7 @@ def create_detector(
     max_faces: int = 1,
     video: bool = True,
     *,
-    all_faces: bool = False,
+    enough: int = 1,
     model: str | os.PathLike[str] | None = None,
 ) -> SearchingDetector:
     """A face detector on MediaPipe, offline.
@@ -80,13 +80,13 @@ def create_detector(
         max_faces: how many faces :meth:`FaceDetector.detect` returns at most, the largest first.
         video: whether the images passed are frames of one clip. Otherwise each image stands alone and is looked at
             more thoroughly.
-        all_faces: search for further small faces even where one has been found; takes more time.
+        enough: search windows for small faces until so many have been found; more than one takes more time.
         model: path of ``face_landmarker.task`` for the landmarker.
 
     Raises:
         AssetError: MediaPipe or the model file is missing or unfit.
     """
-    return SearchingDetector(make_graph(backend, model), max_faces, video, all_faces)
+    return SearchingDetector(make_graph(backend, model), max_faces, video, enough)
 
 
 @dataclass
@@ -100,13 +100,13 @@ class _Known:
 class SearchingDetector:
     """A back end of :mod:`smirk_core.tracking.face_graphs`, the search around it, and the memory between frames."""
 
-    def __init__(self, graph: FaceGraph, max_faces: int, video: bool, all_faces: bool = False) -> None:
+    def __init__(self, graph: FaceGraph, max_faces: int, video: bool, enough: int = 1) -> None:
         if max_faces < 1:
             raise ValueError(f"max_faces must be 1 or more, not {max_faces}")
         self.name = graph.name
         self._graph = graph
         self._wanted, self._capacity, self._video = max_faces, max(max_faces, _CAPACITY), video
-        self._enough = max_faces if all_faces else 1  # faces at which searching ends
+        self._enough = min(max(enough, 1), max_faces)  # faces at which searching ends
         self._frame = 0
         self._known: list[_Known] = []
         self._followed: _Known | None = None  # the face that the near graph is tracking

@@ -29,7 +29,7 @@ __all__ = ["Reading", "read_faces", "track", "track_all"]
 Floats = npt.NDArray[np.floating[Any]]
 _READING, _SOLVING = "Reading faces", "Solving"
 _CROWD = 10  # faces followed at most where all are wanted
-_FEW = 4  # faces followed where the largest is wanted, so that it is known
+_FEW = 4  # faces followed at least, so that the largest over the whole clip is known
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ def read_faces(
     frames = media.frames(start, end, step)
     total = media.expected(start, end, step)
     builder = TrackBuilder()
-    capacity = _FEW if str(faces) == "largest" else count or _CROWD
+    capacity = _CROWD if count is None else max(count, _FEW)
     stopped: BaseException | None = None
     finder = create_detector(
-        detector, max_faces=capacity, video=media.info.kind != "photo", all_faces=str(faces) != "largest"
+        detector, max_faces=capacity, video=media.info.kind != "photo", enough=capacity if count is None else count
     )
     with finder:
         source = prefetched(frames)

@@ -156,13 +156,13 @@ def test_two_people_are_two_takes(tmp_path: Path) -> None:
     def picture(i: int) -> np.ndarray:
         return np.concatenate([other, image[i : i + 256, 80 + i : 336 + i]], axis=1)
 
-    path = write_clip(tmp_path / "pair.mp4", "libx264", count=6, width=512, height=256, picture=picture)
+    path = write_clip(tmp_path / "pair.mp4", "libx264", count=4, width=512, height=256, picture=picture)
     takes = track_all(path, faces="all")
     assert [t.info.face for t in takes] == [0, 1]  # the left face is the larger one
     left, right = (float(t.raw["camera"][:, 1].mean()) for t in takes)
     assert left < 256 < right
-    assert [len(track_all(path, faces=f)) for f in ("largest", 1, "2")] == [1, 1, 2]
-    assert track(path).info.face == 0
+    (largest,) = track_all(path, faces="1", end=2)
+    assert largest.info.face == 0
 
 
 # Stopping -------------------------------------------------------------------------------------------------------------
