@@ -75,6 +75,16 @@ def test_landmarks_lie_where_the_face_is(astronaut: tuple[np.ndarray, np.ndarray
     assert face[1, 2] < face[234, 2] and face[1, 2] < face[454, 2]  # the nose is nearer than the ears
 
 
+def test_the_rendered_head_is_a_face(still: SearchingDetector) -> None:
+    path = Path(__file__).parents[1] / "data" / "face.png"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    image = next(iter(open_media(path).frames())).image
+    (face,) = still.detect(image)
+    left, top, right, bottom = landmark_box(face) / image.shape[0]
+    assert 0.2 < left < 0.35 < 0.65 < right < 0.85 and 0.15 < top < 0.35 < 0.7 < bottom < 0.9
+
+
 def test_the_same_photo_gives_the_same_landmarks(still: SearchingDetector, astronaut: tuple) -> None:
     image, face = astronaut
     still.detect(np.ascontiguousarray(image[:, ::-1]))
