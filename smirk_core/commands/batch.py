@@ -48,7 +48,7 @@ class Job:
         notes = takes[0].info.notes
         if self._stop.asked and "cancelled" in notes:
             frames = " and ".join(str(len(take)) for take in takes)
-            self.partial = f"stopped; kept {frames} frames ({notes})"
+            self.partial = f"stopped; kept {frames} frame{'' if frames == '1' else 's'} ({notes})"
         elif notes:
             self._bar.clear()
             print(f"smirk: note: {notes}", file=self._err, flush=True)
