@@ -118,6 +118,11 @@ def _facing(model: HeadModel, embedding: LandmarkEmbedding, rotations: Floats) -
     return np.clip((depth + 0.25) / 0.5, 0.1, 1.0)
 
 
+def _blocks(rows: Floats, size: int = 512) -> list[Floats]:
+    """Views of a few hundred rows each: what is computed from landmarks is larger than the landmarks."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
 class ClipProblem:
     """One face's observations in the solver's units, with everything that the steps share."""
 
@@ -132,14 +137,16 @@ class ClipProblem:
         if len(self.visible) == 0:
             raise MediaError("No face was found in any frame.")
         self.landmarks = np.asarray(observations.landmarks[self.visible], np.float32)  # all 478, for the prior
-        detected = self.landmarks[:, points].astype(np.float64)
+        detected = self.landmarks if len(points) == self.landmarks.shape[1] else self.landmarks[:, points]
         self.times = np.asarray(observations.times, np.float64)
         self.lm = LandmarkModel(model, embedding, settings.identity_size)
         self.layout: FrameLayout = self.lm.layout
 
         mean = landmark_points(model, model.template[None], embedding)[0].astype(np.float64)
         jaw_share = model.skinning_weights[model.triangles[embedding.triangles]][..., 2:].sum(-1).mean(1)
-        rotation, scale, shift = initial_pose(mean, embedding.weight * (1.001 - jaw_share) ** 8, detected)
+        stable = embedding.weight * (1.001 - jaw_share) ** 8
+        poses = [initial_pose(mean, stable, part.astype(np.float64)) for part in _blocks(detected)]
+        rotation, scale, shift = (np.concatenate(parts) for parts in zip(*poses, strict=True))
         self.rotations = rotation
         u, _, vt = np.linalg.svd(rotation.mean(0))
         self.base = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
@@ -152,13 +159,12 @@ class ClipProblem:
         swing = (rotation @ root - root)[:, :2] * np.array([1.0, -1.0])
         self.start[:, 4:6] = (shift + scale[:, None] * swing) / self.scale
 
-        self.points = np.ascontiguousarray(np.swapaxes(detected[..., :2] / self.scale, 1, 2)).astype(np.float32)
-        self.seen = _facing(model, embedding, rotation)
+        self.points = np.ascontiguousarray(np.swapaxes(detected[..., :2], 1, 2)) / np.float32(self.scale)
+        self.seen = _facing(model, embedding, rotation).astype(np.float32)
         variance = (settings.landmark_error / embedding.weight) ** 2 / settings.independence
         self.trust = (self.seen / variance).astype(np.float32)
-        self.outlier = np.broadcast_to(3 * settings.landmark_error / embedding.weight, self.trust.shape).astype(
-            np.float32
-        )
+        outlier = (3 * settings.landmark_error / embedding.weight).astype(np.float32)
+        self.outlier = np.broadcast_to(outlier, self.trust.shape)
 
         low, high = np.full(self.layout.size, -np.inf), np.full(self.layout.size, np.inf)
         low[self.layout["expression"]], high[self.layout["expression"]] = model.expression_range
@@ -178,18 +184,19 @@ class ClipProblem:
 
     def learned_prior(self, prior: LandmarkPrior, neutral: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Mean and spread (N, P) from the learned model of the detector, and its raw weights (N, 52)."""
-        estimate = prior.predict(self.landmarks, neutral=neutral, detector=self.detector)
+        parts = [prior.predict(part, neutral=neutral, detector=self.detector) for part in _blocks(self.landmarks)]
+        weights, sigma = np.concatenate([p.weights for p in parts]), np.concatenate([p.sigma for p in parts])
         mean, spread = self.default_prior()
-        centre = groups_from_arkit(self.model, estimate.weights)
+        centre = groups_from_arkit(self.model, weights)
         unit = np.eye(len(ARKIT_NAMES))
         jacobian = groups_from_arkit(self.model, unit)  # rows: weights, columns: group entries
         for name in ("expression", "eyelids", "jaw", "eyes"):
             block = self.layout[name]
-            variance = estimate.sigma**2 @ jacobian[name] ** 2
+            variance = sigma**2 @ jacobian[name] ** 2
             known = (jacobian[name] ** 2).sum(0) > 0
             mean[:, block] = np.where(known, centre[name], mean[:, block])
             spread[:, block] = np.where(known, np.sqrt(variance), spread[:, block])
-        return mean, spread, estimate.weights
+        return mean, spread, weights
 
     def problem(self, mean: Floats, spread: Floats, smoothness: Smoothness | None = None) -> FrameProblem:
         precision = (1 / spread**2).astype(np.float32)

@@ -64,8 +64,7 @@ def _load_prior(model: HeadModel, settings: SolveSettings) -> LandmarkPrior | No
 def _activity(weights: Floats) -> Floats:
     """(N,) how far each frame is from neutral, by its (N, 52) ARKit weights; gaze does not count."""
     counts = np.array([0.0 if name.startswith("eyeLook") else 1.0 for name in ARKIT_NAMES])
-    activity: Floats = np.abs(weights) @ counts
-    return activity
+    return np.einsum("nw,w->n", np.abs(weights), counts)
 
 
 def _neutral_frames(clip: ClipProblem, weights: Floats) -> Ints:
