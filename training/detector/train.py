@@ -50,7 +50,7 @@ class Settings:
     dropout: float = 0.1
     without_neutral: float = 0.4
     active: float = 2.0
-    real: float = 1.0
+    noise: float = 0.05
     seed: int = 0
 
 
@@ -238,6 +238,7 @@ def train(data: Detections, settings: Settings, state: Path | None) -> tuple[dic
         for step in range(steps):
             index = order[step * settings.batch : (step + 1) * settings.batch]
             x = (sampler(index, settings.without_neutral, generator) - input_mean) / input_scale
+            x[:, :-8] += settings.noise * torch.randn(x[:, :-8].shape, generator=generator)
             x = x.clamp(-6, 6)
             loss = _loss(model(x), truth[index], settings)
             optimiser.zero_grad()
@@ -279,12 +280,21 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=LANDMARK_PRIOR_PATH)
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
     parser.add_argument("--hidden", type=int, default=384)
+    parser.add_argument("--noise", type=float, default=Settings.noise, help="on inputs of unit variance")
+    parser.add_argument("--dropout", type=float, default=Settings.dropout)
+    parser.add_argument("--decay", type=float, default=Settings.decay)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--state", type=Path, default=None, help="file to resume from and to save progress to")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     data = load_detections(options.data)
-    settings = Settings(epochs=options.epochs, hidden=(options.hidden, options.hidden))
+    settings = Settings(
+        epochs=options.epochs,
+        hidden=(options.hidden, options.hidden),
+        noise=options.noise,
+        dropout=options.dropout,
+        decay=options.decay,
+    )
     arrays, used = train(data, settings, options.state)
     header = {
         "kind": "smirk-landmark-prior-1",
