@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit the head to the landmarks of one picture: pose, identity and expression together.
 
-Unlike the clip solve there is no learned prior (this is what that prior is trained from), and single groups can be
-held at rest: with the brows held, what is left over in the brow landmarks is where the detector puts them.
+Single groups can be held at rest: with the brows held, what is left over in the brow landmarks is where the detector
+puts them. The learned model of the detector is used only where it is handed in (an earlier generation of it, when
+portraits are fitted to train the next one).
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smirk_core.heads.arkit import groups_from_arkit
 from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.head_model import HeadModel, LandmarkEmbedding
 from smirk_core.heads.rotation import matrix_from_rotvec, rotvec_from_matrix
 from smirk_core.tracking.gauss_newton import FrameProblem, solve_with_identity
 from smirk_core.tracking.landmark_model import LandmarkModel
-from smirk_core.tracking.landmark_prior import align
+from smirk_core.tracking.landmark_prior import LandmarkPrior, align
 
 __all__ = ["Fit", "PictureFitter"]
 
@@ -51,6 +53,7 @@ class PictureFitter:
         identity_size: number of identity coefficients.
         error: metres, of a landmark of average trust.
         expression_spread: prior standard deviation of expression weights around zero.
+        prior: the learned model of the detector, instead of zero and ``expression_spread``.
     """
 
     def __init__(
@@ -62,21 +65,20 @@ class PictureFitter:
         identity_size: int = 60,
         error: float = 0.002,
         expression_spread: float = _SPREAD["expression"],
+        prior: LandmarkPrior | None = None,
     ) -> None:
-        self.model, self.embedding = model, embedding
+        self.model, self.embedding, self._prior = model, embedding, prior
         self.landmarks = LandmarkModel(model, embedding, identity_size)
         layout = self.landmarks.layout
         spread = np.full(layout.size, np.inf)
         for name, value in (_SPREAD | {"expression": expression_spread}).items():
             spread[layout[name]] = value
         spread[7:9] = (0.04, 0.02)
+        self._spread = spread
         first = layout["expression"].start
-        for name in held:
-            if name in model.expression_names:
-                spread[first + model.expression_names.index(name)] = 1e-3
-            else:
-                spread[layout[name]] = 1e-3
-        self._precision = (1 / spread**2).astype(np.float32)[None]
+        names = model.expression_names
+        blocks = [np.array([first + names.index(n)]) if n in names else np.r_[layout[n]] for n in held]
+        self._held = np.concatenate(blocks) if blocks else np.zeros(0, np.intp)
         low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
         low[layout["expression"]], high[layout["expression"]] = model.expression_range
         low[layout["eyelids"]], high[layout["eyelids"]] = 0.0, 1.0
@@ -105,19 +107,35 @@ class PictureFitter:
         x = np.zeros((1, self.landmarks.layout.size), np.float32)
         x[0, 4:6] = w @ (observed - turned[:, :2] * [1.0, -1.0])
         normal = self._facing(base)
+        centre, spread = self._known(points)
         problem = FrameProblem(
             self.landmarks,
             base,
             np.ascontiguousarray(observed.T[None]).astype(np.float32),
             self._trust[None] * normal,
             self._outlier,
-            np.zeros_like(x),
-            self._precision,
+            centre[None].astype(np.float32),
+            (1 / spread**2).astype(np.float32)[None],
             *self._bounds,
         )
         size = self.landmarks.identity_size
         identity, x = solve_with_identity(problem, np.zeros(size), x, np.ones(size), iterations)
         return self._result(problem, identity, x, scale)
+
+    def _known(self, points: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation (P,) of the unknowns before the fit."""
+        mean, spread = np.zeros_like(self._spread), self._spread.copy()
+        if self._prior is not None:
+            found = self._prior.predict(points[None])
+            centre = groups_from_arkit(self.model, found.weights)
+            unit = groups_from_arkit(self.model, np.eye(found.weights.shape[1]))
+            for name in ("expression", "eyelids", "jaw", "eyes"):
+                block = np.r_[self.landmarks.layout[name]]
+                moved = (unit[name] ** 2).sum(0) > 0
+                mean[block[moved]] = centre[name][0, moved]
+                spread[block[moved]] = np.sqrt(found.sigma[0] ** 2 @ unit[name] ** 2)[moved]
+        mean[self._held], spread[self._held] = 0.0, 1e-3
+        return mean, spread
 
     def _facing(self, rotation: Floats) -> Floats:
         """(1, L) how far landmarks face the camera."""

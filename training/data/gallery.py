@@ -19,6 +19,7 @@ import numpy.typing as npt
 from smirk_core.heads.arkit import ARKIT_INDEX, arkit_from_groups
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.open_head import OPEN_HEAD_PATH, load_open_head
+from smirk_core.tracking.landmark_prior import load_landmark_prior
 
 from .detection import PictureDetector
 from .fit import Fit, PictureFitter
@@ -31,7 +32,7 @@ Floats = npt.NDArray[np.floating[Any]]
 _GROUPS = ("identity", "rotation", "camera", "jaw", "eyes", "eyelids", "expression")
 _BROW_WEIGHTS = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 _LARGEST_ERROR = 0.005  # metres; a worse fit makes a worse picture
-_LIVELIEST = 1.6  # sum of mouth weights beyond which a photo is not used
+_LIVELIEST = 2.5  # sum of mouth weights beyond which a photo is not used
 
 
 def _people(folder: Path) -> dict[str, str]:
@@ -44,10 +45,13 @@ def _people(folder: Path) -> dict[str, str]:
     return {Path(r["file"]).name: Path(r["source_path"]).stem.lower() for r in rows if r["split"] == folder.name}
 
 
-def _fit_files(files: list[Path]) -> list[tuple[str, Fit]]:
+def _fit_files(files: list[Path], prior_file: Path | None) -> list[tuple[str, Fit]]:
     model = load_open_head(OPEN_HEAD_PATH)
+    prior = None if prior_file is None else load_landmark_prior(prior_file)
     # Brows at rest: which low brow is a frown cannot be told from one photo, and over many people none frowns.
-    fitter = PictureFitter(model, model.landmarks["mediapipe_478"], held=_BROW_WEIGHTS, expression_spread=0.4)
+    fitter = PictureFitter(
+        model, model.landmarks["mediapipe_478"], held=_BROW_WEIGHTS, expression_spread=0.4, prior=prior
+    )
     out = []
     with PictureDetector("facemesh") as detector:
         for file in files:
@@ -57,11 +61,15 @@ def _fit_files(files: list[Path]) -> list[tuple[str, Fit]]:
     return out
 
 
-def fit_gallery(folder: Path, path: Path, processes: int = 2) -> None:
-    """Fit every portrait of a folder and write the parameters to ``path``."""
+def fit_gallery(folder: Path, path: Path, processes: int = 2, prior_file: Path | None = None) -> None:
+    """Fit every portrait of a folder and write the parameters to ``path``.
+
+    With ``prior_file``, an earlier model of the detector, a smile is recognised as one and does not stay behind in the
+    re-posed face at rest.
+    """
     files = sorted(folder.glob("*.jpg"))
     with ProcessPoolExecutor(processes) as pool:
-        parts = [pool.submit(_fit_files, files[i :: 4 * processes]) for i in range(4 * processes)]
+        parts = [pool.submit(_fit_files, files[i :: 4 * processes], prior_file) for i in range(4 * processes)]
         fitted = sorted((item for p in parts for item in p.result()), key=lambda item: item[0])
     people = _people(folder)
     arrays: dict[str, Any] = {n: np.concatenate([f.groups[n] for _, f in fitted]).astype(np.float32) for n in _GROUPS}

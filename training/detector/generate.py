@@ -149,6 +149,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--source", choices=("renders", "portraits"), default="renders")
     parser.add_argument("--portraits", type=Path, default=None, help="folder of portraits that may be trained on")
+    parser.add_argument(
+        "--prior", type=Path, default=None, help="earlier model of the detector, for the portraits' fits"
+    )
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
@@ -161,7 +164,7 @@ def main() -> None:
             parser.error("--source portraits needs --portraits FOLDER")
         fits = options.out / "portrait_fits.npz"
         if not fits.exists():
-            fit_gallery(options.portraits, fits, options.processes)
+            fit_gallery(options.portraits, fits, options.processes, options.prior)
     recipe = Recipe(options.out, options.source, options.seed, options.size, fits)
     shards = -(-options.count // (GROUPS_PER_SHARD * PER_GROUP))
     missing = [n for n in range(shards) if not shard_path(recipe, n).exists()]

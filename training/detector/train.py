@@ -281,6 +281,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
     parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--noise", type=float, default=Settings.noise, help="on inputs of unit variance")
+    parser.add_argument("--active", type=float, default=Settings.active, help="extra weight of active actions")
     parser.add_argument("--dropout", type=float, default=Settings.dropout)
     parser.add_argument("--decay", type=float, default=Settings.decay)
     parser.add_argument("--threads", type=int, default=2)
@@ -292,6 +293,7 @@ def main() -> None:
         epochs=options.epochs,
         hidden=(options.hidden, options.hidden),
         noise=options.noise,
+        active=options.active,
         dropout=options.dropout,
         decay=options.decay,
     )
