@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.integer[Any]]
 MM = 1e-3
 EYE_RADIUS = 12.5 * MM
 LIP_OVERLAP = 0.15 * MM
-OPENING_SHARE = 0.3  # of MakeHuman's variation of the lids' opening that an identity keeps
+OPENING_SHARE = 0.1  # of MakeHuman's variation of the lids' opening that an identity keeps
 LID_GAP = 0.15 * MM  # between the ball and the inner edge of the lid margin
 SOCKET_DEPTH = 4.5 * MM  # the socket hides this far inside the ball
 MATERIALS = (
@@ -52,6 +52,7 @@ class Assembly:
         brow_corners: (n, 3) skin vertices; ``brow_weights``: (n, 3), left brow.
         opening: (28, 28) as from :func:`opening_matrix`; ``lid_heights``: (28,) the mean adult's margin;
             ``lid_thickness``: (rings, 28) its lids' height over the ball, from the margin outwards.
+        cavity_depth: (S,) edges behind the lips' inner border, 0 outside the mouth.
     """
 
     layout: Layout
@@ -70,6 +71,7 @@ class Assembly:
     opening: Floats
     lid_heights: Floats
     lid_thickness: Floats
+    cavity_depth: Ints
 
     @property
     def count(self) -> int:
@@ -83,6 +85,7 @@ class Assembly:
     def assemble(self, source: Floats) -> tuple[Floats, Floats, Floats]:
         """(N, n, 3) source vertices to (N, V, 3) vertices, (N, 2, 3) eye centres and (N, 2) eye radii."""
         skin = self.skin_of(source)
+        self.shrink_cavity(skin)
         self.seal_lips(skin)
         self.even_openings(skin)
         centres, radii = fit_eyes(skin, self.layout)
@@ -95,6 +98,15 @@ class Assembly:
         self.attach(vertices, source)
         self.grow(vertices, centres)
         return vertices, centres, radii
+
+    def shrink_cavity(self, skin: Floats) -> None:
+        """Draw the mouth's cavity together, in place: MakeHuman's reaches up beside the nose and shows through."""
+        middle = skin[:, self.layout.mouth_rings[self.layout.seam]].mean(axis=1, keepdims=True)
+        share = np.clip(self.cavity_depth / 4, 0, 1)[:, None]
+        offset = skin - middle
+        offset[..., 1] = np.where(offset[..., 1] > 0, 0.62, 0.85) * offset[..., 1]
+        offset[..., 0] *= 0.92
+        skin += share * (offset + middle - skin)
 
     def seal_lips(self, skin: Floats) -> None:
         """Bring the lips together along their seam, in place: a neutral face shows no teeth."""
@@ -135,7 +147,8 @@ class Assembly:
             skin[:, rings] = lids * ((radius + kept) / length)[..., None] + centre
             inside = skin[:, self.layout.sockets[side]] - centres[:, side, None]
             inside /= np.linalg.norm(inside, axis=-1, keepdims=True)
-            skin[:, self.layout.sockets[side]] = centres[:, side, None] + inside * (radius[:, 0] - SOCKET_DEPTH)[..., None]
+            depth = (radius[:, 0] - SOCKET_DEPTH)[..., None]
+            skin[:, self.layout.sockets[side]] = centres[:, side, None] + inside * depth
 
     def attach(self, vertices: Floats, source: Floats) -> None:
         """Place teeth and tongue; linear in the source vertices, so it carries displacements too."""
@@ -242,7 +255,7 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         front = helper[helper[:, 2] > helper[:, 2].max() - 4 * MM]
         edge = front[:, 1].min() if which == "upper" else front[:, 1].max()
         rows[which] = teeth_row(which)
-        points = rows[which].points + [0, edge, helper[:, 2].max() - 1.0 * MM]
+        points = rows[which].points + np.array([0, edge, helper[:, 2].max() - 1.0 * MM])
         homogeneous = [np.concatenate([x, np.ones((len(x), 1))], axis=1) for x in (points, helper)]
         teeth[which] = homogeneous[0] @ np.linalg.pinv(homogeneous[1])
 
@@ -313,28 +326,35 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         opening=opening_matrix(rim),
         lid_heights=rim[:, 1],
         lid_thickness=thickness,
+        cavity_depth=_cavity_depth(layout),
     )
 
 
-def _lip_polygons(layout: Layout) -> Ints:
-    """(P,) 1 for quads of the red of the lips, 2 for the mouth's inside, 0 elsewhere."""
+def _cavity_depth(layout: Layout) -> Ints:
+    """(S,) how many edges a vertex lies behind the lips' inner border, 0 outside the mouth's cavity."""
     rings, seam = layout.mouth_rings, layout.seam
-    count = layout.crop.shape[0]
-    border = seam + 6
-    red = np.zeros(count, bool)
-    red[rings[seam - 3 : border + 1].ravel()] = True
-    wall = set(rings[seam - 3].tolist())
     neighbours: dict[int, set[int]] = {}
     for quad in layout.polygons.tolist():
         for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
             neighbours.setdefault(a, set()).add(b)
             neighbours.setdefault(b, set()).add(a)
-    inside, front = set(wall), set(rings[seam - 4].tolist())
+    depth = np.zeros(len(layout.mirror), int)
+    seen, front, step = set(rings[seam - 3].tolist()), set(rings[seam - 4].tolist()), 1
     while front:
-        inside |= front
-        front = set().union(*(neighbours[v] for v in front)) - inside
-    mouth = np.zeros(count, bool)
-    mouth[list(inside)] = True
+        depth[list(front)] = step
+        seen |= front
+        front = set().union(*(neighbours[v] for v in front)) - seen
+        step += 1
+    return depth
+
+
+def _lip_polygons(layout: Layout) -> Ints:
+    """(P,) 1 for quads of the red of the lips, 2 for the mouth's inside, 0 elsewhere."""
+    rings, seam = layout.mouth_rings, layout.seam
+    red = np.zeros(len(layout.mirror), bool)
+    red[rings[seam - 3 : seam + 7].ravel()] = True
+    mouth = _cavity_depth(layout) > 0
+    mouth[rings[seam - 3]] = True
     result = np.zeros(len(layout.polygons), int)
     result[mouth[layout.polygons].all(axis=1)] = 2
     result[red[layout.polygons].all(axis=1)] = 1

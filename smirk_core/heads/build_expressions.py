@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ARKit shapes from MakeHuman's face units: symmetric, strengthened where they were faint, followed by all parts."""
+"""The ARKit shapes from MakeHuman's face units: symmetric, stronger where they were faint, followed by all parts."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ STRENGTH = {
     "browInnerUp": 1.5,
     "browOuterUp": 1.2,
     "noseSneer": 1.5,
+    "cheekPuff": 1.35,
     "mouthFrown": 1.25,
     "mouthLowerDown": 1.3,
     "mouthUpperUp": 1.2,
@@ -43,7 +44,7 @@ SMOOTHING = {"mouthSmile": 6, "cheekPuff": 6, "cheekSquint": 4, "mouthDimple": 2
 def _away_from_openings(assembly: Assembly) -> Floats:
     """(S,) 1 on open skin, 0 on lips and lids, whose loops must keep their exact shapes."""
     layout = assembly.layout
-    near = np.zeros(layout.crop.shape[0])
+    near = np.zeros(len(layout.mirror))
     near[layout.mouth_rings.ravel()] = 1
     near[layout.eye_rings.ravel()] = 1
     near[layout.sockets.ravel()] = 1

@@ -20,9 +20,9 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 MM = 1e-3
 LOWER_RISE = 0.1  # of the opening: the lower lid's part in a blink
-LOWER_SWELL = 0.85 * MM  # and how far it comes forward, so that the upper lid's fold stays behind it
+LOWER_SWELL = 1.0 * MM  # and how far it comes forward, so that the upper lid's fold stays behind it
 SHORT = 0.45 * MM  # what the upper margin leaves to its fold, so that half a blink covers half the eye
-FOLD = 2.5 * MM  # how far the folds reach beyond the margins
+FOLD = 2.9 * MM  # how far the folds reach beyond the margins
 # How far the outer rings of the lid go with what the margin needs, beyond MakeHuman's blink.
 _FOLLOW = np.array([1.0, 0.86, 0.7, 0.52, 0.35, 0.2, 0.09, 0.02])
 MAKEHUMAN_SHARE = 0.72  # MakeHuman's blink overshoots; this much of it closes the mean eye
@@ -62,9 +62,7 @@ def opening_matrix(margin: Floats) -> Floats:
     return matrix
 
 
-def blink_shape(
-    skin: Floats, rings: Ints, first_lid: int, centre: Floats, radius: float, makehuman: Floats
-) -> Floats:
+def blink_shape(skin: Floats, rings: Ints, first_lid: int, centre: Floats, radius: float, makehuman: Floats) -> Floats:
     """(S, 3) displacement that just closes the left eye at weight 1.
 
     Args:
@@ -129,7 +127,7 @@ def blink_shape(
 
     # The folds: one ring further in, past the margin of the other lid.
     fold, edge = rings[first_lid - 1], closed[rings[first_lid]]
-    for columns, sign, clearance in ((upper, -1.0, 1.7 * MM), (lower, 0.6, 0.6 * MM)):
+    for columns, sign, clearance in ((upper, -1.0, 1.75 * MM), (lower, 0.6, 0.6 * MM)):
         height = local[rings[first_lid], 1]
         room = np.abs(opening_matrix(local[rings[first_lid]]) @ height)[columns]
         reach = FOLD * np.clip(room / (4 * MM), 0.25, 1)

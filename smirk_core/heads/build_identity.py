@@ -78,7 +78,7 @@ def build_population(human: MakeHuman, source: Ints) -> Population:
         try:
             offset = load_target(human, name)[source]
         except AssetError:
-            if name.startswith("macrodetails/height") or name.startswith("macrodetails/proportions"):
+            if name.startswith(("macrodetails/height", "macrodetails/proportions")):
                 continue  # MakeHuman leaves out combinations that would be empty
             raise
         if np.abs(offset).max() > 1e-6:
@@ -106,8 +106,8 @@ def sample_weights(population: Population, count: int, seed: int) -> Floats:
     races = dict(zip(("african", "asian", "caucasian"), random.dirichlet([0.5] * 3, count).T, strict=True))
 
     def three(spread: float) -> dict[str, Floats]:
-        value = np.clip(random.normal(0, spread, count), -1, 1)
-        return {"min": np.clip(-value, 0, 1), "average": 1 - np.abs(value), "max": np.clip(value, 0, 1)}
+        value: Floats = np.clip(random.normal(0, spread, count), -1.0, 1.0)
+        return {"min": np.maximum(-value, 0.0), "average": 1.0 - np.abs(value), "max": np.maximum(value, 0.0)}
 
     muscles, masses = three(0.35), three(0.35)
     height = np.clip(random.normal(0, 0.1, count), -1, 1)  # far from 0 it would scale the whole head

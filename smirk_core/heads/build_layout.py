@@ -100,9 +100,7 @@ class _Topology:
                 return None
             faces = set(self.edge_faces[frozenset((last, here))])
             ahead = [
-                n
-                for n in self.neighbours[here]
-                if n != last and not faces & set(self.edge_faces[frozenset((here, n))])
+                n for n in self.neighbours[here] if n != last and not faces & set(self.edge_faces[frozenset((here, n))])
             ]
             if len(ahead) != 1:
                 return None
@@ -170,7 +168,9 @@ def _cut(human: MakeHuman, shape: Floats, eye: Floats) -> tuple[Ints, Ints, Ints
     mirror = human.mirror
     for row, vertex in enumerate(vertices.tolist()):
         if inside[vertex]:
-            rows.append(row), columns.append(vertex), values.append(1.0)
+            rows.append(row)
+            columns.append(vertex)
+            values.append(1.0)
             continue
         near = [v for v in topology.neighbours[vertex] if inside[v]]
         if not near:  # only reachable across a quad

@@ -78,7 +78,7 @@ def load_makehuman() -> MakeHuman:
             group = rest.strip()
         elif kind == "f":
             corners = [int(c.split("/")[0]) - 1 for c in rest.split()]
-            faces.setdefault(group, []).append((corners + [-1])[:4])
+            faces.setdefault(group, []).append([*corners, -1][:4])
     mirror = np.zeros(len(vertices), np.int64)
     for line in (folder / "mesh_metadata" / "hm08.mirror").read_text().splitlines():
         parts = line.split()

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import io
 import json
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -51,7 +50,7 @@ def write_asset(path: Path, arrays: Arrays) -> None:
             np.lib.format.write_array(buffer, np.asarray(arrays[name], order="C"), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
             archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_DEFLATED)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def merge_landmarks(arrays: Arrays) -> Arrays:

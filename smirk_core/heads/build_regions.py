@@ -15,6 +15,7 @@ __all__ = ["build_regions", "build_uvs"]
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
+Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def _within(assembly: Assembly, material: str) -> Mask:
@@ -87,7 +88,7 @@ def build_regions(assembly: Assembly, template: Floats) -> dict[str, Mask]:
     }
 
 
-def _fit(points: Floats, box: tuple[float, float, float, float]) -> Floats:
+def _fit(points: Floats, box: Box) -> Floats:
     """Scale (n, 2) points into a box (left, bottom, right, top), keeping their proportions."""
     low, high = points.min(axis=0), points.max(axis=0)
     scale = min((box[2] - box[0]) / (high[0] - low[0]), (box[3] - box[1]) / (high[1] - low[1]))
@@ -100,14 +101,14 @@ def build_uvs(assembly: Assembly, template: Floats) -> tuple[Floats, Ints]:
     The outer skin is unrolled around the head with its seam at the back of the midline: the face is upright in the
     middle of the square. Mouth, sockets and every other part have islands of their own in a strip at the bottom.
     """
-    eyes = (template[assembly.slices["left_eye"]].mean(axis=0) + template[assembly.slices["right_eye"]].mean(axis=0)) / 2
+    eyes = np.mean([template[assembly.slices[n]].mean(axis=0) for n in ("left_eye", "right_eye")], axis=0)
     offset = template - (eyes - [0, 0, 0.085])
     polygons, part = assembly.polygons, assembly.polygon_part
     points: list[Floats] = []
     indices = np.full(polygons.shape, -1)
     count = 0
 
-    def island(mask: Mask, plane: Floats, box: tuple[float, float, float, float] | None, seam: Mask | None = None) -> None:
+    def island(mask: Mask, plane: Floats, box: Box | None, seam: Mask | None = None) -> None:
         nonlocal count
         corners = polygons[mask]
         # A vertex on the seam has two texture points; the polygon's side of the head chooses.
