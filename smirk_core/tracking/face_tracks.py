@@ -104,9 +104,7 @@ class _Open:
     """A track being built."""
 
     frames: list[int] = field(default_factory=list)
-    blocks: list[Floats] = field(
-        default_factory=list
-    )  # (_BLOCK, 478, 3) each: memory goes back piece by piece
+    blocks: list[Floats] = field(default_factory=list)  # (_BLOCK, 478, 3) each: memory goes back piece by piece
     gallery: list[Floats] = field(default_factory=list)
 
     @property

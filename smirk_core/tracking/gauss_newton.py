@@ -151,9 +151,7 @@ def _second_difference(x: Floats, weights: Floats) -> Floats:
     return out
 
 
-def _conjugate_gradients(
-    hessian: Floats, right: Floats, free: Floats, weights: Floats, iterations: int = 60
-) -> Floats:
+def _conjugate_gradients(hessian: Floats, right: Floats, free: Floats, weights: Floats, iterations: int = 60) -> Floats:
     """Solve (blockdiag(H) + D^T W D) d = right on the free unknowns; W is (N - 2, P). Block-Jacobi preconditioned."""
     load = np.zeros_like(right)
     load[:-2] += weights

@@ -53,12 +53,9 @@ def _load_prior(model: HeadModel, settings: SolveSettings) -> LandmarkPrior | No
     """The learned model of the detector, for heads whose expressions carry ARKit's names."""
     if not settings.learned_prior or not model.angles:
         return None
-    try:
-        from .landmark_prior import load_landmark_prior
+    from .landmark_prior import load_landmark_prior
 
-        return load_landmark_prior()
-    except Exception:  # DEV
-        return None
+    return load_landmark_prior()
 
 
 def _activity(weights: Floats) -> Floats:

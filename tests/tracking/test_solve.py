@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clip solve on a head whose every landmark is known exactly, so that what comes out can be compared with what went in."""
+"""The clip solve on a head whose every landmark is known exactly: what comes out is compared with what went in."""
 
 from __future__ import annotations
 
