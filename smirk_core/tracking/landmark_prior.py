@@ -25,11 +25,20 @@ import numpy.typing as npt
 from ..errors import AssetError
 from ..heads.rotation import rotvec_from_matrix
 
-__all__ = ["LANDMARK_PRIOR_PATH", "Aligned", "LandmarkEstimate", "LandmarkPrior", "align", "load_landmark_prior"]
+__all__ = [
+    "LANDMARK_PRIOR_PATH",
+    "LOG_SIGMA",
+    "Aligned",
+    "LandmarkEstimate",
+    "LandmarkPrior",
+    "align",
+    "load_landmark_prior",
+]
 
 Floats = npt.NDArray[np.floating[Any]]
 LANDMARK_PRIOR_PATH = Path(__file__).parent.parent / "assets" / "landmark_prior.npz"
 POINTS = 478
+LOG_SIGMA = (-3.5, 0.5)  # nobody knows a weight better than to 0.03, and within [0, 1] not worse than this
 _KIND = "smirk-landmark-prior-1"
 
 
@@ -91,7 +100,8 @@ class LandmarkPrior:
         arrays: as in the asset: ``reference`` (478, 3) and ``stable`` (478,) of the alignment; ``mean`` (1434,),
             ``basis`` (A, 1434) of aligned points; ``change_basis`` (D, 1434) of differences to neutral;
             ``input_mean``, ``input_scale`` of the features; ``layer0/weight`` (out, in), ``layer0/bias``, ... ;
-            the last layer gives 52 means and 52 log standard deviations; ``names`` (52,).
+            the last layer gives 52 means and 52 log standard deviations; ``names`` (52,); optionally ``rest`` and
+            ``gain`` (52,): estimates below rest count as nothing, those above are stretched by gain.
     """
 
     def __init__(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -102,6 +112,8 @@ class LandmarkPrior:
         self._basis = arrays["basis"].astype(np.float32)
         self._change_basis = arrays["change_basis"].astype(np.float32)
         self._input = arrays["input_mean"].astype(np.float32), arrays["input_scale"].astype(np.float32)
+        self._rest = arrays.get("rest", np.zeros(len(self.names))).astype(np.float32)
+        self._gain = arrays.get("gain", np.ones(len(self.names))).astype(np.float32)
         count = sum(1 for k in arrays if k.startswith("layer") and k.endswith("/weight"))
         self._layers = [
             (arrays[f"layer{i}/weight"].astype(np.float32), arrays[f"layer{i}/bias"].astype(np.float32))
@@ -160,8 +172,8 @@ class LandmarkPrior:
                 x = x / (1.0 + np.exp(-np.clip(x, -40.0, 40.0)))
         k = len(self.names)
         return LandmarkEstimate(
-            weights=np.clip(x[:, :k], 0.0, 1.0).astype(np.float64),
-            sigma=np.exp(np.clip(x[:, k:], -5.0, 1.0)).astype(np.float64),
+            weights=np.clip((x[:, :k] - self._rest) * self._gain, 0.0, 1.0).astype(np.float64),
+            sigma=(self._gain * np.exp(np.clip(x[:, k:], *LOG_SIGMA))).astype(np.float64),
         )
 
 

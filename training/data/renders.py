@@ -32,9 +32,9 @@ class Sitter:
     look: Look
 
     @staticmethod
-    def random(model: HeadModel, rng: np.random.Generator, spread: float = 0.9) -> Sitter:
+    def random(model: HeadModel, rng: np.random.Generator, spread: float = 1.05) -> Sitter:
         """Somebody from the head's own population."""
-        identity = np.clip(rng.standard_normal(model.identity_size) * spread, -2.3, 2.3)
+        identity = np.clip(rng.standard_normal(model.identity_size) * spread, -2.5, 2.5)
         # Real brows differ more than the strips of the head: some are bold, some hardly there. Shadows cost time.
         bold = rng.uniform(0, 0.9) if rng.random() < 0.5 else 0.0
         look = replace(Look.random(rng), brow_paint=bold, shadows=bool(rng.random() < 0.5))

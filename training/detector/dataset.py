@@ -15,11 +15,12 @@ from smirk_core.tracking.landmark_prior import align
 
 from ..data.mediapipe_points import STABLE, canonical_mesh
 
-__all__ = ["Detections", "load_detections", "reference_face"]
+__all__ = ["CHECKED", "Detections", "load_detections", "reference_face"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 _HELD_OUT = 10  # one person in ten is never trained on
+CHECKED = 20  # one person in twenty is kept from the weights and sets the scale of the uncertainty
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from smirk_core.tracking.landmark_prior import LANDMARK_PRIOR_PATH, LandmarkPrio
 
 from .dataset import Detections, load_detections
 
-__all__ = ["Score", "predict_grouped", "score"]
+__all__ = ["PROMISED", "Score", "predict_grouped", "score"]
 
 Floats = npt.NDArray[np.floating[Any]]
 # What the product promises to follow; pairs are averaged.

@@ -24,16 +24,15 @@ import numpy.typing as npt
 import torch
 
 from smirk_core.heads.parameters import ARKIT_NAMES
-from smirk_core.tracking.landmark_prior import LANDMARK_PRIOR_PATH
+from smirk_core.tracking.landmark_prior import LANDMARK_PRIOR_PATH, LOG_SIGMA
 
 from ..data.expressions import MIRRORED
 from ..data.mediapipe_points import BROWS, EYES, IRISES, LIPS, OVAL, mirror_permutation
-from .dataset import Detections, load_detections, reference_face
+from .dataset import CHECKED, Detections, load_detections, reference_face
 
 __all__ = ["main"]
 
 Floats = npt.NDArray[np.floating[Any]]
-_CHECKED = 20  # one person in twenty is kept from the weights and sets the scale of the uncertainty
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)  # points across the face
 _TURN = np.array([1.0, -1.0, -1.0], np.float32)  # rotation vectors under the same mirror
 
@@ -140,7 +139,7 @@ def _network(inputs: int, outputs: int, settings: Settings) -> torch.nn.Sequenti
 
 def _loss(out: torch.Tensor, truth: torch.Tensor, settings: Settings) -> torch.Tensor:
     k = truth.shape[1]
-    mean, log_sigma = out[:, :k], out[:, k:].clamp(-4.5, 0.5)
+    mean, log_sigma = out[:, :k], out[:, k:].clamp(*LOG_SIGMA)
     square = (mean - truth) ** 2
     variance = torch.exp(2 * log_sigma)
     likelihood = 0.5 * square.detach() / variance + log_sigma
@@ -149,29 +148,37 @@ def _loss(out: torch.Tensor, truth: torch.Tensor, settings: Settings) -> torch.T
     return likelihood.mean() + pull.mean() + 4.0 * active.mean()
 
 
-def _sigma_scale(
-    model: torch.nn.Module,
-    sampler: _Sampler,
-    others: Detections,
-    input_mean: torch.Tensor,
-    input_scale: torch.Tensor,
-    settings: Settings,
-) -> torch.Tensor:
-    """(52,) factor on each sigma that makes it honest on people who did not shape the weights."""
-    model.eval()
-    truth = torch.from_numpy(others.weights)
-    generator = torch.Generator().manual_seed(1)
-    k = truth.shape[1]
-    squares = torch.zeros(k)
-    with torch.no_grad():
-        for _ in range(4):
-            x = sampler(torch.arange(len(truth)), settings.without_neutral, generator)
-            out = model(((x - input_mean) / input_scale).clamp(-6, 6))
-            error = (out[:, :k].clamp(0, 1) - truth) / torch.exp(out[:, k:].clamp(-4.5, 0.5))
-            squares += (error**2).mean(0) / 4
-    factor = torch.sqrt(squares)
-    print(f"sigma is off by {factor.median():.2f} on {len(np.unique(others.person))} people; corrected", flush=True)
-    return factor.clamp(0.5, 4.0)
+class _Check:
+    """Answers of the finished network on people who did not shape it: they set the scale of its uncertainty."""
+
+    def __init__(
+        self,
+        model: torch.nn.Sequential,
+        sampler: _Sampler,
+        data: Detections,
+        input_mean: torch.Tensor,
+        input_scale: torch.Tensor,
+    ) -> None:
+        self.truth = torch.from_numpy(data.weights)
+        self._model, self._sampler = model, sampler
+        self._mean, self._scale = input_mean, input_scale
+
+    def answers(self, without: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, 52) means in [0, 1] and sigmas."""
+        self._model.eval()
+        generator = torch.Generator().manual_seed(1)
+        k = self.truth.shape[1]
+        with torch.no_grad():
+            x = self._sampler(torch.arange(len(self.truth)), without, generator)
+            out = self._model(((x - self._mean) / self._scale).clamp(-6, 6))
+        return out[:, :k].clamp(0, 1), torch.exp(out[:, k:].clamp(*LOG_SIGMA))
+
+    def sigma_scale(self, without: float) -> torch.Tensor:
+        """(52,) factor on each sigma that makes it honest."""
+        mean, sigma = self.answers(without)
+        factor = ((mean - self.truth) / sigma).pow(2).mean(0).sqrt()
+        print(f"sigma is off by {factor.median():.2f} on {len(self.truth)} pictures; corrected", flush=True)
+        return factor.clamp(0.5, 4.0)
 
 
 def _save(path: Path, arrays: dict[str, npt.NDArray[Any]], header: dict[str, Any]) -> None:
@@ -187,8 +194,8 @@ def train(data: Detections, settings: Settings, state: Path | None) -> tuple[dic
     """Arrays of the asset and the number of pictures used."""
     torch.manual_seed(settings.seed)
     data = data.select(~data.unseen)
-    check = data.person % _CHECKED == 1
-    others, data = data.select(check), data.select(~check)
+    kept = data.person % CHECKED == 1
+    others, data = data.select(kept), data.select(~kept)
     data = _joined(data, _mirrored(data))
     flat = data.points.reshape(len(data.points), -1)
     mean = flat.mean(0)
@@ -265,9 +272,10 @@ def train(data: Detections, settings: Settings, state: Path | None) -> tuple[dic
         "input_scale": input_scale.numpy(),
     }
     linear = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
-    scale = _sigma_scale(model, _Sampler(others, shape, change, mean), others, input_mean, input_scale, settings)
+    check = _Check(model, _Sampler(others, shape, change, mean), others, input_mean, input_scale)
+    k, last = truth.shape[1], linear[-1]
     with torch.no_grad():
-        linear[-1].bias[truth.shape[1] :] += torch.log(scale)
+        last.bias[k:] += torch.log(check.sigma_scale(settings.without_neutral))
     for i, layer in enumerate(linear):
         arrays[f"layer{i}/weight"] = layer.weight.detach().numpy().astype(np.float16)
         arrays[f"layer{i}/bias"] = layer.bias.detach().numpy()
