@@ -44,6 +44,9 @@ class SolveSettings:
         landmark_error: metres, typical error of a landmark of average trust.
         independence: share of the landmarks that count as independent witnesses (their errors are correlated).
         identity_weight: precision of the identity prior (coefficients have unit variance).
+        prior_confidence: how much more the learned model counts than its own standard deviations say. It has read the
+            very same landmarks, knowing how the detector errs; the landmark term knows no such thing and would
+            pull its estimates back to the detector's mistakes.
     """
 
     neutral_frame: int | None = None
@@ -53,7 +56,8 @@ class SolveSettings:
     learned_prior: bool = True
     landmark_error: float = 0.002
     independence: float = 0.12
-    identity_weight: float = 1.0
+    identity_weight: float = 0.3
+    prior_confidence: float = 10.0
 
 
 # Relative strength of smoothing per block: heads move slowly, lids and eyes do not.
@@ -192,7 +196,7 @@ class ClipProblem:
         jacobian = groups_from_arkit(self.model, unit)  # rows: weights, columns: group entries
         for name in ("expression", "eyelids", "jaw", "eyes"):
             block = self.layout[name]
-            variance = sigma**2 @ jacobian[name] ** 2
+            variance = sigma**2 @ jacobian[name] ** 2 / self.settings.prior_confidence
             known = (jacobian[name] ** 2).sum(0) > 0
             mean[:, block] = np.where(known, centre[name], mean[:, block])
             spread[:, block] = np.where(known, np.sqrt(variance), spread[:, block])
