@@ -191,5 +191,6 @@ def _enable(name: str) -> None:
 
 def _reason(error: RuntimeError) -> str:
     """The telling line of an operator's report, which may hold a whole traceback."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Location:")]
     return lines[-1].removeprefix("Error:").strip().rstrip(".") if lines else "unknown reason"

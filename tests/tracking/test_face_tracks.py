@@ -135,6 +135,7 @@ def test_landmark_box() -> None:
     assert (landmark_box(np.array([[3.0, 9, 0], [1, 10, 5]])) == [1, 9, 3, 10]).all()
 
 
+@pytest.mark.usefixtures("detector")
 def test_a_real_head_that_turns_and_jumps_stays_one_person() -> None:
     from smirk_core.tracking.faces import create_detector
     from smirk_core.tracking.media import open_media

@@ -19,6 +19,7 @@ from smirk_core.heads.open_head import OPEN_HEAD_PATH
 from smirk_core.take import Take
 from smirk_core.tracking.tracker import read_faces, track, track_all
 
+pytestmark = pytest.mark.usefixtures("detector")
 needs_head = pytest.mark.skipif(not OPEN_HEAD_PATH.exists(), reason="the open head is not built")
 
 
