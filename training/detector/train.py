@@ -15,7 +15,7 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,8 @@ def _save(path: Path, arrays: dict[str, npt.NDArray[Any]], header: dict[str, Any
 def train(data: Detections, settings: Settings, state: Path | None) -> tuple[dict[str, npt.NDArray[Any]], int]:
     """Arrays of the asset and the number of pictures used."""
     torch.manual_seed(settings.seed)
-    data = data.select(~data.unseen)
+    # The raw pixels are not needed here, and would double the memory.
+    data = replace(data, landmarks=np.zeros((len(data.weights), 0), np.float32)).select(~data.unseen)
     kept = data.person % CHECKED == 1
     others, data = data.select(kept), data.select(~kept)
     data = _joined(data, _mirrored(data))
