@@ -29,6 +29,7 @@ __all__ = ["Solution", "SolveSettings", "solve_clip"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.intp]
+_REST = 0.8  # sum of weights below which a frame may pass for neutral
 _WINDOW, _OVERLAP = 1500, 40  # long clips are solved in windows so that memory stays bounded
 
 
@@ -70,9 +71,12 @@ def _neutral_frames(clip: ClipProblem, weights: Floats) -> Ints:
         return np.flatnonzero(clip.visible == clip.settings.neutral_frame)
     turned = np.arccos(np.clip(clip.rotations[:, 2, 2], -1, 1))
     score = _activity(weights) + 1.5 * np.maximum(turned - 0.25, 0)
-    count = max(1, min(8, len(score) // 10))
-    best = np.argsort(score)[:count]
-    return best[score[best] < max(1.2, 1.5 * float(score.min()))] if float(score.min()) < 2.0 else best[:0]
+    count = min(8, len(score) // 10)
+    if count == 0:  # a photo or a moment says nothing about how this face rests
+        return np.arange(0)
+    best, least = np.argsort(score)[:count], float(score.min())
+    # A frown that is taken for rest is lost in the whole clip: better no neutral than a wrong one.
+    return best[score[best] < max(0.5, 1.5 * least)] if least < _REST else best[:0]
 
 
 def _identity_frames(clip: ClipProblem, neutral: Ints) -> Ints:
