@@ -134,8 +134,8 @@ def _lash(nodes: Nodes) -> None:
 
 def _brow(nodes: Nodes) -> None:
     """Strokes are far broader than hairs, so skin shines through them."""
-    nodes.plain((0.25, 0.17, 0.12), roughness=0.6, specular=0.15)
-    nodes.set("Alpha", 0.7)
+    nodes.plain((0.36, 0.26, 0.20), roughness=0.6, specular=0.15)
+    nodes.set("Alpha", 0.5)
 
 
 _BUILDERS: dict[str, Callable[[Nodes], None]] = {
