@@ -133,7 +133,7 @@ class ClipProblem:
     def __init__(self, model: HeadModel, observations: Observations, settings: SolveSettings) -> None:
         self.model, self.settings = model, settings
         self.detector: Literal["facemesh", "task"] = (
-            "task" if getattr(observations, "detector", "").startswith("landmarker") else "facemesh"
+            "task" if observations.detector.startswith("landmarker") else "facemesh"
         )
         self.embedding, points = _embedding(model)
         embedding = self.embedding

@@ -32,8 +32,8 @@ BLOCKS: dict[str, slice] = {
     "eyelids": slice(13, 15),
 }
 _FIRST_EXPRESSION = 15
-# Which parts of the solve each joint's rotation block feeds: (joint index, block, columns of the rotation vector).
-_PARTS = (("jaw", 2, slice(6, 9), 3), ("left_eye", 3, slice(9, 11), 2), ("right_eye", 4, slice(11, 13), 2))
+# The rotation block of each joint that turns on its own (jaw, left eye, right eye) and how many of its axes it has.
+_PARTS = ((slice(6, 9), 3), (slice(9, 11), 2), (slice(11, 13), 2))
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class LandmarkModel:
             if not p.joint:
                 continue
             out[:, :, p.points] += (turn @ p.slopes).reshape(n, 2, len(p.points), layout.size)
-            _, _, block, width = _PARTS[p.joint - 2]
+            block, width = _PARTS[p.joint - 2]
             spin = left_jacobian(rotvecs[:, p.joint - 2])
             arms = _cross(np.swapaxes(spin, 1, 2)[:, None, :width], turned[slot][:, :, None, :])  # (N, Lp, w, 3)
             moved = arms.reshape(n, -1, 3) @ np.swapaxes(image, 1, 2)  # (N, Lp w, 2)

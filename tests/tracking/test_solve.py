@@ -12,6 +12,9 @@ import pytest
 from smirk_core.errors import MediaError
 from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.parameters import ARKIT_NAMES
+from smirk_core.tracking import solve
+from smirk_core.tracking.landmark_prior import LandmarkEstimate
 from smirk_core.tracking.solve import SolveSettings, solve_clip
 
 PLAIN = SolveSettings(learned_prior=False)
@@ -43,7 +46,12 @@ def observe(head: HeadModel, truth: dict[str, np.ndarray], noise: float = 0.0, s
     seen = seen + noise * np.random.default_rng(seed).normal(size=seen.shape)
     n = len(seen)
     return SimpleNamespace(
-        times=np.arange(n) / 25, landmarks=seen.astype(np.float32), visibility=np.ones(n), width=1280, height=720
+        times=np.arange(n) / 25,
+        landmarks=seen.astype(np.float32),
+        visibility=np.ones(n),
+        width=1280,
+        height=720,
+        detector="facemesh-0.10.21",
     )
 
 
@@ -139,3 +147,49 @@ def test_a_tilted_or_upside_down_face(toy_head: HeadModel) -> None:
     truth["rotation"] = np.tile([0.05, 0.1, 2.9], (8, 1))
     solution = solve_clip(toy_head, observe(toy_head, truth), PLAIN)
     assert np.nanmean(solution.error) < 2e-3
+
+
+class Witness:
+    """Stands where the learned model of the detector stands and always says the same, with the same certainty."""
+
+    def __init__(self, name: str, weight: float, sigma: float) -> None:
+        self.asked: list[tuple[bool, str]] = []
+        self._index, self._weight, self._sigma = ARKIT_NAMES.index(name), weight, sigma
+
+    def predict(self, landmarks: np.ndarray, neutral: np.ndarray | None, detector: str) -> LandmarkEstimate:
+        self.asked.append((neutral is not None, detector))
+        weights = np.zeros((len(landmarks), len(ARKIT_NAMES)))
+        weights[:, self._index] = self._weight
+        return LandmarkEstimate(weights, np.full_like(weights, self._sigma))
+
+
+def test_a_certain_learned_model_is_believed(toy_head: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    witness = Witness("mouthPucker", 0.9, 1e-4)
+    monkeypatch.setattr(solve, "_load_prior", lambda model, settings: witness)
+    groups = solve_clip(toy_head, observe(toy_head, performance(toy_head, 20)), SolveSettings()).groups
+    pucker = toy_head.expression_names.index("mouthPucker")
+    np.testing.assert_allclose(groups["expression"][:, pucker], 0.9, atol=0.02)
+    assert np.delete(groups["expression"], pucker, axis=1).max() < 0.02
+    assert witness.asked[0] == (False, "facemesh")
+
+
+def test_an_uncertain_learned_model_leaves_it_to_the_landmarks(
+    toy_head: HeadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solve, "_load_prior", lambda model, settings: Witness("mouthPucker", 0.9, 100.0))
+    truth = performance(toy_head, 40)
+    groups = solve_clip(toy_head, observe(toy_head, truth), SolveSettings()).groups
+    assert np.corrcoef(groups["expression"].ravel(), truth["expression"].ravel())[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(("weight", "found"), [(0.0, True), (0.95, False)])
+def test_a_face_that_never_rests_has_no_neutral_frame(
+    toy_head: HeadModel, monkeypatch: pytest.MonkeyPatch, weight: float, found: bool
+) -> None:
+    witness = Witness("browInnerUp", weight, 0.1)
+    monkeypatch.setattr(solve, "_load_prior", lambda model, settings: witness)
+    truth = performance(toy_head, 40)
+    truth["rotation"] *= 0.1
+    solution = solve_clip(toy_head, observe(toy_head, truth), SolveSettings())
+    assert bool(solution.neutral_frames) == found
+    assert any(known for known, _ in witness.asked) == found
