@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from smirk_core.heads.decode import decode
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.rendering.raster import rasterize
 from smirk_core.rendering.shading import Look, render_vertices
 

@@ -117,7 +117,7 @@ def stages(path: Path, detector: str, limit: int | None) -> dict[str, Any]:
 
 def whole(path: Path, detector: str, limit: int | None) -> dict[str, Any]:
     """File to take, as a user has it, model loading included."""
-    from smirk_core.heads.open_head import load_head
+    from smirk_core.heads.library import load_head
     from smirk_core.tracking.solve import solve_clip
     from smirk_core.tracking.tracker import read_faces
 

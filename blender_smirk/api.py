@@ -22,7 +22,7 @@ import bpy
 
 from smirk_core.errors import TakeError
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.progress import Progress, silent
 from smirk_core.take import Take, load_take
 

@@ -13,11 +13,11 @@ __all__ = ["Take", "__version__", "load_head", "track"]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .heads.open_head import load_head
+    from .heads.library import load_head
     from .take import Take
     from .tracking.tracker import track
 
-_HOMES = {"Take": ".take", "load_head": ".heads.open_head", "track": ".tracking.tracker"}
+_HOMES = {"Take": ".take", "load_head": ".heads.library", "track": ".tracking.tracker"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from .commands.options import TrackOptions
 from .compare import Comparison, compare
 from .errors import AssetError, SmirkError
 from .export.atomic import atomic, check_writable
-from .heads.open_head import load_head
+from .heads.library import load_head
 from .progress import Progress, silent
 from .take import Take, load_take
 

@@ -58,7 +58,8 @@ def _version(package: str) -> str:
 
 
 def _head() -> str:
-    from .heads.open_head import OPEN_HEAD_PATH, load_head
+    from .heads.library import load_head
+    from .heads.open_head import OPEN_HEAD_PATH
 
     head = load_head()
     return (

@@ -12,7 +12,7 @@ from smirk_core import demo as module
 from smirk_core.demo import demo, demo_clip
 from smirk_core.doctor import Report, examine
 from smirk_core.errors import AssetError, SmirkError
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.take import load_take
 
 

@@ -11,7 +11,7 @@ from ..export.csv import write_csv
 from ..export.json import write_json
 from ..export.npz import write_npz
 from ..export.obj import write_obj
-from ..heads.open_head import load_head
+from ..heads.library import load_head
 from ..take import load_take
 from .batch import Job, run_batch
 from .outputs import check_suffix

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     take = load_take(arguments.take)
 
     def work(index: int, job: Job) -> None:
-        from ..heads.open_head import load_head
+        from ..heads.library import load_head
         from ..rendering.preview import preview
 
         model = load_head(arguments.head)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from ..errors import AssetError
 from .head_model import HeadModel, LandmarkEmbedding
 
-__all__ = ["OPEN_HEAD_PATH", "load_head", "load_open_head"]
+__all__ = ["OPEN_HEAD_PATH", "load_open_head"]
 
 OPEN_HEAD_PATH = Path(__file__).parent.parent / "assets" / "open_head.npz"
 _FLOATS = (
@@ -22,15 +21,6 @@ _FLOATS = (
     "joint_regressor", "skinning_weights", "uvs",
 )  # fmt: skip
 _INTEGERS = ("polygons", "corrective_features", "polygon_uvs", "polygon_materials")
-
-
-def load_head(head: str | os.PathLike[str] = "open") -> HeadModel:
-    """The head called ``open``, or one read from a file in the open head's format.
-
-    Raises:
-        AssetError: the file is missing, damaged or of another kind.
-    """
-    return load_open_head(OPEN_HEAD_PATH if str(head) == "open" else Path(head))
 
 
 @lru_cache(maxsize=4)

@@ -21,7 +21,7 @@ from ..errors import SmirkError
 from ..heads.arkit import ARKIT_INDEX, groups_from_arkit
 from ..heads.decode import decode
 from ..heads.head_model import HeadModel
-from ..heads.open_head import load_head
+from ..heads.library import load_head
 from ..heads.parameters import ARKIT_NAMES
 from ..progress import Progress, silent
 from .overlay import blend

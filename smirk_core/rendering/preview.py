@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import ExportError, MediaError, TakeError
 from ..heads.decode import decode, landmark_points, project
 from ..heads.head_model import HeadModel
-from ..heads.open_head import load_head
+from ..heads.library import load_head
 from ..heads.rotation import matrix_from_rotvec
 from ..progress import Progress, silent
 from ..take import Take

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import AssetError, TakeError
-from ..heads.open_head import load_head
+from ..heads.library import load_head
 from ..heads.parameters import FRAME_GROUPS
 from ..heads.rotation import continuous_quaternions, quaternion_from_rotvec
 from ..take import Take

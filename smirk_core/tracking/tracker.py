@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..errors import AssetError, Cancelled, MediaError, TakeError
 from ..heads.head_model import HeadModel
-from ..heads.open_head import load_head
+from ..heads.library import load_head
 from ..progress import Progress, silent
 from ..take import Take, TakeInfo
 from .face_tracks import FaceTrack, TrackBuilder, select_tracks, wanted_faces

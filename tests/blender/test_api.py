@@ -11,7 +11,7 @@ from toy import toy_head, toy_take
 
 from blender_smirk import api
 from smirk_core.errors import Cancelled, TakeError
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.take import Take
 
 

@@ -13,7 +13,7 @@ from blender_smirk.rig import HeadObjects, build_head
 from blender_smirk.shape_keys import to_blender
 from smirk_core.heads.decode import decode
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.heads.rotation import rotvec_from_matrix
 from smirk_core.take import Take
 

@@ -16,7 +16,7 @@ from blender_smirk import api
 from blender_smirk.nodes import linear
 from blender_smirk.paint import IRIS, PAINT, iris_map, soft_mask
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 
 
 def painted_head() -> HeadModel:

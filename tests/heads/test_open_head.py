@@ -13,7 +13,8 @@ from smirk_core.errors import AssetError
 from smirk_core.heads.arkit import ARKIT_INDEX, arkit_from_groups, groups_from_arkit
 from smirk_core.heads.build_open_head import array_digest, build, merge_landmarks, write_asset
 from smirk_core.heads.decode import decode, landmark_points
-from smirk_core.heads.open_head import OPEN_HEAD_PATH, load_head, load_open_head
+from smirk_core.heads.library import load_head
+from smirk_core.heads.open_head import OPEN_HEAD_PATH, load_open_head
 from smirk_core.heads.parameters import ARKIT_NAMES
 
 HEAD = load_head()

@@ -13,7 +13,8 @@ from PIL import Image
 from smirk_core.heads.arkit import arkit_from_groups
 from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.open_head import OPEN_HEAD_PATH, load_head
+from smirk_core.heads.library import load_head
+from smirk_core.heads.open_head import OPEN_HEAD_PATH
 from smirk_core.heads.parameters import ARKIT_NAMES
 from smirk_core.rendering.demo_clip import DEMO_FOLDER, demo_take
 from smirk_core.rendering.head_sheets import SHEETS, head_sheet, main

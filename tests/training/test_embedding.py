@@ -6,7 +6,7 @@ import pytest
 
 from smirk_core.heads.arkit import ARKIT_INDEX, groups_from_arkit
 from smirk_core.heads.decode import decode, landmark_points, project
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from training.data.mediapipe_points import (
     BROWS,
     IBUG_68,

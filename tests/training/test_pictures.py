@@ -6,7 +6,7 @@ import pytest
 
 from smirk_core.heads.arkit import ARKIT_INDEX, arkit_from_groups, groups_from_arkit
 from smirk_core.heads.decode import decode, landmark_points, project
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from training.data.fit import Fit, PictureFitter
 from training.data.portraits import Portrait, _pull_along, repose
 from training.data.renders import Sitter, develop, head_turn, photograph

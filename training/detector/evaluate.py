@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smirk_core.heads.arkit import arkit_from_groups
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.heads.parameters import ARKIT_NAMES
 from smirk_core.tracking.landmark_prior import LANDMARK_PRIOR_PATH, LandmarkPrior, load_landmark_prior
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from smirk_core.heads.arkit import ARKIT_INDEX, arkit_from_groups
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.open_head import load_head
+from smirk_core.heads.library import load_head
 from smirk_core.heads.parameters import ARKIT_NAMES
 from smirk_core.tracking.observations import Observations
 from smirk_core.tracking.solve import SolveSettings, solve_clip
