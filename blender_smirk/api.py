@@ -33,6 +33,7 @@ from .materials import add_materials
 from .rig import HEAD_PROPERTY, HeadObjects, build_head
 from .save import save
 from .scene import add_light, scene_rate, set_scene
+from .take_store import store_take
 
 __all__ = ["AnimatedHead", "add_take", "animate", "animate_all", "apply_take", "save"]
 
@@ -214,6 +215,7 @@ def _perform(
     action = write_action(
         take, model, objects, _name(take), rate=rate or scene_rate(scene), start=frame_start, raw=raw, cameras=cameras
     )
+    store_take(action, take)
     apply_action(action, objects.armature, objects.keys, cameras.orthographic.data if cameras else None)
     if footage is not None:
         first = start_frame(take.info, rate, frame_start)

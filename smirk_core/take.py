@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -123,16 +124,12 @@ class Take:
             TakeError: the folder cannot be written or the disk is full.
         """
         path = Path(path)
-        header = json.dumps(asdict(self.info), ensure_ascii=False, sort_keys=True)
-        arrays: dict[str, Any] = {"header": np.array(header), "times": self.times, "identity": self.identity}
-        for prefix, layer in (("raw", self.raw), ("filtered", self.filtered)):
-            arrays |= {f"{prefix}/{k}": v for k, v in layer.items()}
         temporary: Path | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
                 temporary = Path(file.name)
-                np.savez_compressed(file, **arrays)
+                file.write(self.to_bytes())
             temporary.chmod(0o644)
             temporary.replace(path)
         except OSError as error:
@@ -141,6 +138,25 @@ class Take:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
         return path
+
+    def to_bytes(self) -> bytes:
+        """The contents of the take's file: a zip of arrays, no pickle."""
+        header = json.dumps(asdict(self.info), ensure_ascii=False, sort_keys=True)
+        arrays: dict[str, Any] = {"header": np.array(header), "times": self.times, "identity": self.identity}
+        for prefix, layer in (("raw", self.raw), ("filtered", self.filtered)):
+            arrays |= {f"{prefix}/{k}": v for k, v in layer.items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(data: bytes, name: str = "The data") -> Take:
+        """Read :meth:`to_bytes` back; ``name`` is what messages call it.
+
+        Raises:
+            TakeError: damaged, not a take, or written by a newer version.
+        """
+        return _read(io.BytesIO(data), name)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Take:
@@ -156,18 +172,26 @@ def load_take(path: str | os.PathLike[str]) -> Take:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k] for k in file.files}
-        header = dict(json.loads(str(arrays.pop("header")[()])))
-        times, identity = arrays.pop("times"), arrays.pop("identity")
+        with path.open("rb") as file:
+            return _read(file, str(path))
     except FileNotFoundError as error:
         raise TakeError(f"There is no take file {path}.") from error
+    except OSError as error:
+        raise TakeError(f"Cannot read the take {path}: {error.strerror or error}.") from error
+
+
+def _read(file: BinaryIO, name: str) -> Take:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {k: archive[k] for k in archive.files}
+        header = dict(json.loads(str(arrays.pop("header")[()])))
+        times, identity = arrays.pop("times"), arrays.pop("identity")
     except Exception as error:  # in a damaged archive anything can go wrong: zip, zlib, NumPy's header, JSON
-        raise TakeError(f"{path} is not a take file, or it is damaged.") from error
+        raise TakeError(f"{name} is not a take file, or it is damaged.") from error
     schema = header.get("schema", 0)
     if isinstance(schema, int) and schema > SCHEMA:
         raise TakeError(
-            f"{path} was written by a newer version ({header.get('software', 'unknown')}); update to open it."
+            f"{name} was written by a newer version ({header.get('software', 'unknown')}); update to open it."
         )
     info = _info(header)
     raw = {k.removeprefix("raw/"): v for k, v in arrays.items() if k.startswith("raw/")}

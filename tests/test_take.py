@@ -248,3 +248,13 @@ def test_public_names():
     with pytest.raises(AttributeError):
         smirk_core.nothing  # noqa: B018
     assert TakeInfo().schema == SCHEMA
+
+
+def test_bytes_are_the_file(tmp_path, toy_take):
+    path = toy_take.save(tmp_path / "a.take.npz")
+    again = Take.from_bytes(path.read_bytes())
+    assert again.info == toy_take.info
+    for name, values in toy_take.raw.items():
+        np.testing.assert_array_equal(again.raw[name], values)
+    with pytest.raises(TakeError, match="^My bytes is not a take"):
+        Take.from_bytes(b"PK\x03\x04 nonsense", "My bytes")
