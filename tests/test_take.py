@@ -256,5 +256,5 @@ def test_bytes_are_the_file(tmp_path, toy_take):
     assert again.info == toy_take.info
     for name, values in toy_take.raw.items():
         np.testing.assert_array_equal(again.raw[name], values)
-    with pytest.raises(TakeError, match="^My bytes is not a take"):
+    with pytest.raises(TakeError, match=r"^My bytes is not a take"):
         Take.from_bytes(b"PK\x03\x04 nonsense", "My bytes")
