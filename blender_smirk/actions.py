@@ -32,6 +32,7 @@ __all__ = ["Channel", "apply_action", "check_fit", "frames_of", "key_action", "w
 Floats = npt.NDArray[np.floating[Any]]
 _STAMP = 0.00051  # seconds by which a rounded time stamp can be off
 _LINEAR = 1  # 'LINEAR' as a number, which foreach_set wants for enumerations
+_PART = "smirk_part_"  # custom property of an action without slots: the action of another block of the same take
 _BONES = (
     ("root", "rotation", 0),
     ("neck", "neck", 0),
@@ -96,6 +97,8 @@ def _join_group(bag: bpy.types.ActionChannelbag, curve: bpy.types.FCurve, name: 
 
 def key_action(name: str, blocks: Iterable[tuple[bpy.types.ID, Iterable[Channel]]], frames: Floats) -> bpy.types.Action:
     """A new action with one slot per data-block, keyed and kept even while nothing uses it."""
+    if bpy.app.version < (4, 4):
+        return _key_actions(name, blocks, frames)
     action = bpy.data.actions.new(name)
     action.use_fake_user = True
     strip = action.layers.new("Take").strips.new(type="KEYFRAME")
@@ -103,6 +106,21 @@ def key_action(name: str, blocks: Iterable[tuple[bpy.types.ID, Iterable[Channel]
         slot = action.slots.new(id_type=block.id_type, name=block.name)
         write_channels(strip.channelbag(slot, ensure=True), frames, channels)
     return action
+
+
+def _key_actions(name: str, blocks: Iterable[tuple[bpy.types.ID, Iterable[Channel]]], frames: Floats) -> Any:
+    """What :func:`key_action` does, for a Blender without slots: an action for each block, the first leads to all."""
+    first: Any = None
+    for block, channels in blocks:
+        action: Any = bpy.data.actions.new(name if first is None else f"{name} {block.name}")
+        action.use_fake_user = True
+        action.id_root = kind = block.bl_rna.identifier.upper()
+        write_channels(action, frames, channels)
+        if first is None:
+            first = action
+        else:
+            first[_PART + kind] = action
+    return first
 
 
 def write_action(
@@ -164,6 +182,12 @@ def apply_action(action: bpy.types.Action, *blocks: bpy.types.ID | None) -> None
     """Let each data-block (armature, keys, camera data) play its slot of the action; blocks without one are left."""
     for block in blocks:
         if block is None:
+            continue
+        if bpy.app.version < (4, 4):  # without slots
+            kind = block.bl_rna.identifier.upper()
+            part: Any = action if kind == action.id_root else action.get(_PART + kind)
+            if part is not None:
+                (block.animation_data or block.animation_data_create()).action = part
             continue
         slots = [s for s in action.slots if s.target_id_type == block.id_type]
         if slots:

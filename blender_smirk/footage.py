@@ -119,13 +119,14 @@ def add_sound(scene: bpy.types.Scene, footage: Footage, first: int, name: str) -
     if footage.clip is None or footage.clip.source != "MOVIE":
         return None
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    for strip in editor.strips:
+    strips: Any = editor.sequences if bpy.app.version < (4, 4) else editor.strips
+    for strip in strips:
         if strip.type == "SOUND" and round(_begin(strip)) == first and _same_file(strip.sound.filepath, footage.path):
             return strip
     if not _has_sound(footage.path):
         return None
-    channel = 1 + max((s.channel for s in editor.strips), default=0)
-    strip = editor.strips.new_sound(name, str(footage.path), channel, first)
+    channel = 1 + max((s.channel for s in strips), default=0)
+    strip = strips.new_sound(name, str(footage.path), channel, first)
     strip.show_waveform = True
     return strip
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import bpy
+
 __all__ = ["Nodes", "linear"]
 
 Colour = tuple[float, float, float]
 Socket = Any
+# What the Principled BSDF's inputs were called before 4.0.
+_FORMER = {
+    "Coat Roughness": "Clearcoat Roughness",
+    "Coat Weight": "Clearcoat",
+    "Specular IOR Level": "Specular",
+    "Subsurface Scale": "Subsurface",  # the weight was a scale of the radii
+    "Transmission Weight": "Transmission",
+}
 
 
 def linear(colour: Colour) -> tuple[float, float, float, float]:
@@ -32,11 +42,15 @@ class Nodes:
 
     def set(self, name: str, value: Any) -> None:
         """Set an input of the Principled BSDF."""
-        self._shader.inputs[name].default_value = value
+        socket = self._input(name)
+        if socket is not None:
+            socket.default_value = value
 
     def connect(self, source: Socket, name: str) -> None:
         """Drive an input of the Principled BSDF."""
-        self._tree.links.new(source, self._shader.inputs[name])
+        socket = self._input(name)
+        if socket is not None:
+            self._tree.links.new(source, socket)
 
     def colour(self, colour: Colour) -> None:
         """The plain colour, also shown in solid view and used by exporters."""
@@ -111,6 +125,10 @@ class Nodes:
         node.inputs["Distance"].default_value = distance
         self._feed(node.inputs["Height"], height)
         self.connect(node.outputs["Normal"], "Normal")
+
+    def _input(self, name: str) -> Any:
+        inputs = self._shader.inputs
+        return inputs.get(_FORMER.get(name, name)) if bpy.app.version < (4, 0) else inputs[name]
 
     def _rest(self) -> Socket:
         for node in self._tree.nodes:

@@ -145,7 +145,11 @@ def _mesh_data(model: HeadModel, vertices: Floats, name: str) -> bpy.types.Mesh:
     data.update(calc_edges=True)
     if len(model.uvs):
         layer = data.uv_layers.new(name="UVMap")
-        layer.uv.foreach_set("vector", np.float32(model.uvs[model.polygon_uvs[corner]]).ravel())
+        uvs = np.float32(model.uvs[model.polygon_uvs[corner]]).ravel()
+    if bpy.app.version < (3, 5):
+        layer.data.foreach_set("uv", uvs)
+    else:
+        layer.uv.foreach_set("vector", uvs)
     return data
 
 
