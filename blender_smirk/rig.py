@@ -146,10 +146,10 @@ def _mesh_data(model: HeadModel, vertices: Floats, name: str) -> bpy.types.Mesh:
     if len(model.uvs):
         layer = data.uv_layers.new(name="UVMap")
         uvs = np.float32(model.uvs[model.polygon_uvs[corner]]).ravel()
-    if bpy.app.version < (3, 5):
-        layer.data.foreach_set("uv", uvs)
-    else:
-        layer.uv.foreach_set("vector", uvs)
+        if bpy.app.version < (3, 5):
+            layer.data.foreach_set("uv", uvs)
+        else:
+            layer.uv.foreach_set("vector", uvs)
     return data
 
 
