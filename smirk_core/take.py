@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from .errors import TakeError
 from .heads.parameters import frame_groups
+from .safe_npz import read_arrays
 
 __all__ = ["SCHEMA", "Take", "TakeInfo", "load_take"]
 
 SCHEMA = 1
+_LARGEST = 1e9  # of any number in the header
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -182,11 +184,10 @@ def load_take(path: str | os.PathLike[str]) -> Take:
 
 def _read(file: BinaryIO, name: str) -> Take:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {k: archive[k] for k in archive.files}
+        arrays = read_arrays(file)
         header = dict(json.loads(str(arrays.pop("header")[()])))
         times, identity = arrays.pop("times"), arrays.pop("identity")
-    except Exception as error:  # in a damaged archive anything can go wrong: zip, zlib, NumPy's header, JSON
+    except (ValueError, TypeError, LookupError, RecursionError) as error:  # the archive, then what JSON can raise
         raise TakeError(f"{name} is not a take file, or it is damaged.") from error
     schema = header.get("schema", 0)
     if isinstance(schema, int) and schema > SCHEMA:
@@ -210,9 +211,17 @@ def _info(header: Mapping[str, Any]) -> TakeInfo:
         value = header.get(name, default)
         if isinstance(default, tuple) and isinstance(value, list) and all(isinstance(v, dict) for v in value):
             value = tuple(value)
-        if isinstance(default, float) and isinstance(value, int):
-            value = float(value)
-        if not isinstance(value, type(default)):
-            raise TakeError(f"The header of the take is damaged: '{name}' is {value!r}.")
+        if not isinstance(value, int | float if isinstance(default, float) else type(default)):
+            raise TakeError(f"The header of the take is damaged: '{name}' is of type {type(value).__name__}.")
+        if isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:  # also where it is not a number
+            raise TakeError(f"The header of the take is damaged: '{name}' is out of range.")
+        if not _is_shallow(value):
+            raise TakeError(f"The header of the take is damaged: '{name}' is nested too deeply.")
         values[name] = value
-    return TakeInfo(**values)
+    return TakeInfo(**{**values, "rate": float(values["rate"]), "start": float(values["start"])})
+
+
+def _is_shallow(value: Any, levels: int = 16) -> bool:
+    """Whether JSON is nested less than ``levels`` deep; what is deeper breaks those who copy or print it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return levels > 0 and all(_is_shallow(v, levels - 1) for v in inner)

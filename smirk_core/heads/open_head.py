@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import AssetError
+from ..safe_npz import read_arrays
+from .check_head import check_head
 from .head_model import HeadModel, LandmarkEmbedding
 
 __all__ = ["OPEN_HEAD_PATH", "load_open_head"]
@@ -34,15 +37,27 @@ def load_open_head(path: Path = OPEN_HEAD_PATH) -> HeadModel:
         AssetError: the file is missing, damaged or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k] for k in file.files}
-        header = json.loads(str(arrays.pop("header")[()]))
-        floats = {k: arrays[k].astype(np.float32) for k in _FLOATS}
-        integers = {k: arrays[k].astype(np.int32) for k in _INTEGERS}
+        arrays = read_arrays(path)
     except FileNotFoundError as error:
         raise AssetError(f"There is no head file {path}.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise AssetError(f"{path} is not an open-head file, or it is damaged.") from error
+    except OSError as error:
+        raise AssetError(f"Cannot read the head file {path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise AssetError(f"{path} is not an open-head file, or it is damaged ({error}).") from error
+    try:
+        model = _model(arrays)
+        check_head(model)
+    except KeyError as error:
+        raise AssetError(f"{path} is not an open-head file, or it is damaged (it has no {error}).") from error
+    except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise AssetError(f"{path} is not an open-head file, or it is damaged ({error}).") from error
+    return model
+
+
+def _model(arrays: dict[str, npt.NDArray[Any]]) -> HeadModel:
+    header = json.loads(str(arrays.pop("header")[()]))
+    floats: dict[str, Any] = {k: arrays[k].astype(np.float32) for k in _FLOATS}
+    integers: dict[str, Any] = {k: arrays[k].astype(np.int32) for k in _INTEGERS}
     # Half-precision storage leaves rows that miss 1 by a rounding; skinning must not shrink anything.
     for name in ("skinning_weights", "joint_regressor"):
         floats[name] /= floats[name].sum(axis=1, keepdims=True)
@@ -55,15 +70,21 @@ def load_open_head(path: Path = OPEN_HEAD_PATH) -> HeadModel:
             weight=arrays[f"landmark/{name}/weight"].astype(np.float32),
         )
     return HeadModel(
-        name=header["name"],
-        digest=header["digest"],
-        expression_names=tuple(header["expression_names"]),
-        joint_names=tuple(header["joint_names"]),
+        name=_text(header["name"]),
+        digest=_text(header["digest"]),
+        expression_names=tuple(map(_text, header["expression_names"])),
+        joint_names=tuple(map(_text, header["joint_names"])),
         joint_parents=tuple(header["joint_parents"]),
-        material_names=tuple(header["material_names"]),
-        angles=header["angles"],
+        material_names=tuple(map(_text, header["material_names"])),
+        angles=dict(header["angles"]),
         regions={k.removeprefix("region/"): v for k, v in arrays.items() if k.startswith("region/")},
         landmarks=landmarks,
         **floats,
         **integers,
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not text")
+    return value
