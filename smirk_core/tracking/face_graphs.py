@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import AssetError
+from .standins import without_drawing
 
 __all__ = [
     "FACE_LANDMARKER_SHA256",
@@ -175,7 +176,7 @@ def _import_mediapipe() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype", category=UserWarning)
     try:
-        with _quiet():
+        with _quiet(), without_drawing():
             import mediapipe
     except Exception as error:
         raise AssetError(f"MediaPipe is installed but does not start: {error}") from error

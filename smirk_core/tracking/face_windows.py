@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 
 __all__ = [
     "Window",
@@ -76,14 +77,23 @@ class Window:
 
     def cut(self, image: Image) -> Image:
         """The window's pixels, (448, 448, 3), black outside the frame."""
-        import cv2  # comes with MediaPipe
-
-        matrix = self.matrix
         if _WINDOW / self.side < 0.5 and min(image.shape[:2]) > 2:  # halve first, so that shrinking averages
             height, width = image.shape[0] // 2, image.shape[1] // 2
-            image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            image = np.asarray(PIL.Image.fromarray(image[: 2 * height, : 2 * width]).reduce(2))
             return Window((self.x - 0.5) / 2, (self.y - 0.5) / 2, self.side / 2, self.roll).cut(image)
-        return np.asarray(cv2.warpAffine(image, matrix, (_WINDOW, _WINDOW), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+        matrix = self.matrix
+        turn = np.linalg.inv(matrix[:, :2])  # window pixels to frame pixels
+        start = -turn @ matrix[:, 2]
+        corners = np.array([[0, 0], [_WINDOW, 0], [0, _WINDOW], [_WINDOW, _WINDOW]]) @ turn.T + start
+        low = np.maximum(np.floor(corners.min(axis=0)) - 2, 0).astype(int)
+        high = np.minimum(np.ceil(corners.max(axis=0)) + 3, (image.shape[1], image.shape[0])).astype(int)
+        if (high <= low).any():
+            return np.zeros((_WINDOW, _WINDOW, 3), dtype=np.uint8)
+        part = PIL.Image.fromarray(image[low[1] : high[1], low[0] : high[0]])  # Pillow copies what it is given
+        start = start - low + 0.5 - turn @ (0.5, 0.5)  # Pillow counts from the edges of pixels, not their centres
+        values = (turn[0, 0], turn[0, 1], start[0], turn[1, 0], turn[1, 1], start[1])
+        affine, bilinear = PIL.Image.Transform.AFFINE, PIL.Image.Resampling.BILINEAR
+        return np.asarray(part.transform((_WINDOW, _WINDOW), affine, values, bilinear))
 
     def back(self, landmarks: Floats) -> Floats:
         """Landmarks in window pixels to frame pixels."""
@@ -144,10 +154,8 @@ def quarter_turned(image: Image, quarters: int) -> Image:
     """The image turned counter-clockwise by quarters of a turn, C-contiguous."""
     if quarters % 4 == 0:
         return image
-    import cv2  # comes with MediaPipe; seven times faster here than NumPy
-
-    codes = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
-    return np.asarray(cv2.rotate(image, codes[quarters % 4 - 1]), dtype=np.uint8)
+    turns = (PIL.Image.Transpose.ROTATE_90, PIL.Image.Transpose.ROTATE_180, PIL.Image.Transpose.ROTATE_270)
+    return np.asarray(PIL.Image.fromarray(image).transpose(turns[quarters % 4 - 1]))  # faster than NumPy
 
 
 def turned_back(face: Floats, quarters: int, width: int, height: int) -> Floats:

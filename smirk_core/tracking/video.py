@@ -13,6 +13,7 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 from av.video.reformatter import VideoReformatter
 
 from ..errors import MediaError
@@ -46,17 +47,10 @@ class _Turn:
         return (-90 * self.quarters) % 360
 
     def apply(self, image: Image) -> Image:
-        if not self.quarters and not self.mirrored:
-            return np.ascontiguousarray(image)
-        try:
-            import cv2  # comes with MediaPipe; seven times faster here than NumPy
-        except ImportError:
-            image = np.rot90(image, self.quarters)
-            return np.ascontiguousarray(image[:, ::-1] if self.mirrored else image)
+        turns = (PIL.Image.Transpose.ROTATE_90, PIL.Image.Transpose.ROTATE_180, PIL.Image.Transpose.ROTATE_270)
         if self.quarters:
-            codes = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
-            image = np.asarray(cv2.rotate(image, codes[self.quarters - 1]), dtype=np.uint8)
-        return np.asarray(cv2.flip(image, 1), dtype=np.uint8) if self.mirrored else image
+            image = np.asarray(PIL.Image.fromarray(image).transpose(turns[self.quarters - 1]))  # faster than NumPy
+        return np.ascontiguousarray(image[:, ::-1] if self.mirrored else image)
 
 
 def _display_turn(frame: av.VideoFrame) -> _Turn:
