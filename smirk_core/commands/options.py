@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import AssetError, Cancelled, SmirkError
 from ..progress import Progress, silent
 from ..take import Take
-from ..tracking.filters import check_layer, parse_layer
+from ..refine.layers import check_layer, parse_layer
 
 __all__ = ["TrackOptions", "add_track_arguments"]
 
@@ -32,7 +32,7 @@ class TrackOptions:
         start, end, step: frames of the source; ``end`` is the first frame left out.
         neutral_frame: frame of the source in which the face rests; ``None``: found by itself.
         device: where networks run.
-        filters: layers of :mod:`smirk_core.tracking.filters`.
+        filters: layers of :mod:`smirk_core.refine.layers`.
         sequence: a picture with a number in its name stands for the whole numbered run.
     """
 

@@ -144,7 +144,7 @@ def track_all(
     for face in chosen:
         take = _solve(face, reading, model, solve, neutral_frame, known, settings, progress)
         if filters:
-            from .filters import apply_filters
+            from ..refine.layers import apply_filters
 
             take = apply_filters(take, filters, expression_names=model.expression_names)
         takes.append(take)
@@ -178,7 +178,7 @@ def track(
         solve: smooth the clip in time; otherwise every frame stands alone (one identity all the same).
         faces: "largest", "all" or how many of the largest; this function returns the first of them.
         start, end, step: frames ``start, start + step, ...`` below ``end`` of the source.
-        filters: layers of :func:`smirk_core.tracking.filters.apply_filters`, over the raw take.
+        filters: layers of :func:`smirk_core.refine.layers.apply_filters`, over the raw take.
         progress: called for every frame ("Reading faces") and step ("Solving"). Where it raises ``Cancelled``, or on
             Ctrl-C, while frames are read, the frames read so far are solved and returned, and ``info.notes`` says
             "cancelled after N of M frames"; later the run ends. A second Ctrl-C always ends it.

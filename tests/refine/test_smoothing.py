@@ -16,8 +16,9 @@ from toys import make_take
 from smirk_core.errors import TakeError
 from smirk_core.heads.parameters import ARKIT_NAMES
 from smirk_core.heads.rotation import matrix_from_rotvec
+from smirk_core.refine.layers import apply_filters, check_layer, parse_layer
+from smirk_core.refine.regions import REGIONS, region_of_expression
 from smirk_core.take import Take
-from smirk_core.tracking.filters import REGIONS, apply_filters, check_layer, parse_layer, region_of_expression
 
 KINDS = ("savgol", "median", "one_euro")
 
