@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 # package -> the only rooms that may name it, and those only inside functions (see below).
 ALLOWED_PACKAGES: dict[str, set[str]] = {
-    "torch": {"neural", "encoder"},
+    "torch": {"neural", "encoder", "rendering"},
     "mediapipe": {"tracking"},
     "anny": {"heads"},
     "skimage": {"demo"},

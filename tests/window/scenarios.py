@@ -38,7 +38,6 @@ def screenshot(path: Path) -> None:
 
 def sidebar() -> Steps:
     """Maximise the 3D view and show our sidebar tab."""
-    window, area = view()
     with bpy.context.temp_override(**context()):
         bpy.ops.screen.screen_full_area(use_hide_panels=False)
     yield 0.5
