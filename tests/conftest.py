@@ -45,6 +45,20 @@ def toy_head_file(toy_head: HeadModel, tmp_path_factory: pytest.TempPathFactory)
     return save_head(toy_head, tmp_path_factory.mktemp("head") / "toy_head.npz")
 
 
+@pytest.fixture(scope="session")
+def flame_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in for FLAME in the official format, inside a stand-in for the official assets folder."""
+    from flame_stand_in import write_all
+
+    return write_all(tmp_path_factory.mktemp("flame") / "assets")
+
+
+@pytest.fixture(scope="session")
+def flame_assets(flame_file: Path) -> Path:
+    """The assets folder around :func:`flame_file`: lids, landmark embeddings, regions, template."""
+    return flame_file.parent.parent
+
+
 @pytest.fixture
 def toy_take(toy_head: HeadModel) -> Take:
     return make_take(toy_head)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["HeadModel", "LandmarkEmbedding"]
+__all__ = ["ContourEmbedding", "HeadModel", "LandmarkEmbedding"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -37,6 +37,19 @@ class LandmarkEmbedding:
 
     def __len__(self) -> int:
         return len(self.triangles)
+
+
+@dataclass(frozen=True)
+class ContourEmbedding:
+    """Where the outline of the face sits, for every yaw that a table has a row for.
+
+    Attributes:
+        triangles: (79, 17) int: row 0..39 for 0..39 degrees to the subject's left, row 40..78 for 1..39 to the right.
+        barycentric: (79, 17, 3) float.
+    """
+
+    triangles: Ints
+    barycentric: Floats
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,14 @@ class HeadModel:
         uvs: (T, 2) in [0, 1], v up; ``polygon_uvs``: (P, 4) int into it (-1 as in polygons).
         polygon_materials: (P,) int into ``material_names``.
         regions: name -> (V,) bool.
-        landmarks: name -> embedding: ``mediapipe_478``, ``mediapipe_105``, ``ibug_68``.
+        landmarks: name -> embedding: ``mediapipe_478``, ``mediapipe_105``, ``ibug_68``, ``ibug_51``.
         angles: radians of joint rotation that correspond to an ARKit weight of 1: ``jawOpen``, ``jawLeft``,
             ``eyeLookUp``, ``eyeLookDown``, ``eyeLookIn``, ``eyeLookOut`` (all positive).
         expression_range: (low, high) of every expression weight.
         joints_follow_expression: FLAME regresses joints after expressions are added, the open head before.
         eyelids_after_skinning: FLAME's faithful mode adds lid offsets unrotated, after skinning.
+        contour: FLAME's outline that depends on the yaw, where the head has one.
+        notes: what this head lacks because files of the user's are missing, one line each.
     """
 
     name: str
@@ -96,6 +111,8 @@ class HeadModel:
     expression_range: tuple[float, float] = (0.0, 1.0)
     joints_follow_expression: bool = False
     eyelids_after_skinning: bool = False
+    contour: ContourEmbedding | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def identity_size(self) -> int:
