@@ -10,7 +10,7 @@ signs are continuous, so that a straight line between two keys is the short way 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,22 @@ from smirk_core.heads.rotation import continuous_quaternions, quaternion_from_ro
 from smirk_core.take import Take
 
 from .camera import Cameras, has_camera
+from .key_notes import KeyNote, key_bags, note_keys
 from .rig import HeadObjects, eyelid_names
 from .shape_keys import widen_slider
 
-__all__ = ["Channel", "apply_action", "check_fit", "frames_of", "key_action", "write_action", "write_channels"]
+__all__ = [
+    "Channel",
+    "apply_action",
+    "channels_of",
+    "check_fit",
+    "frames_of",
+    "key_action",
+    "rewrite_action",
+    "widen_sliders",
+    "write_action",
+    "write_channels",
+]
 
 Floats = npt.NDArray[np.floating[Any]]
 _STAMP = 0.00051  # seconds by which a rounded time stamp can be off
@@ -44,12 +56,16 @@ _BONES = (
 
 @dataclass(frozen=True)
 class Channel:
-    """One f-curve to be: RNA path, array index, (N,) values and the group shown in the editors."""
+    """One f-curve to be: RNA path, array index, (N,) values, the group shown in the editors, and which values to key.
+
+    ``kept`` is (N,) bool; None keys every value, or one where they are all the same.
+    """
 
     path: str
     index: int
     values: Floats
     group: str = ""
+    kept: npt.NDArray[np.bool_] | None = None
 
 
 def frames_of(take: Take, rate: float, start: float) -> Floats:
@@ -70,22 +86,27 @@ def frames_of(take: Take, rate: float, start: float) -> Floats:
 def write_channels(bag: bpy.types.ActionChannelbag, frames: Floats, channels: Iterable[Channel]) -> None:
     """Write straight-line keys of many channels at (N,) ``frames``; a channel that never changes gets one key.
 
-    The f-curves must not exist yet. Everything goes through ``foreach_set``: ``keyframe_insert`` searches and sorts
-    for each key, which takes minutes where this takes a tenth of a second.
+    The keys of f-curves that exist already are replaced; their modifiers stay. Everything goes through
+    ``foreach_set``: ``keyframe_insert`` searches and sorts for each key, which takes minutes where this takes a tenth
+    of a second.
     """
-    count = len(frames)
-    points = np.empty(2 * count, dtype=np.float32)
-    points[0::2] = frames
-    straight = np.full(count, _LINEAR, dtype=np.int32)
+    at = np.asarray(frames, dtype=np.float32)
+    straight = np.full(len(at), _LINEAR, dtype=np.int32)
     for channel in channels:
-        values = np.asarray(channel.values, dtype=np.float32)
-        used = 1 if bool((values == values[0]).all()) else count
-        curve = bag.fcurves.new(channel.path, index=channel.index)
-        _join_group(bag, curve, channel.group)
-        points[1::2] = values
-        curve.keyframe_points.add(used)
-        curve.keyframe_points.foreach_set("co", points[: 2 * used])
-        curve.keyframe_points.foreach_set("interpolation", straight[:used])
+        points = np.stack([at, np.asarray(channel.values, dtype=np.float32)], axis=1)
+        if bool((points[:, 1] == points[0, 1]).all()):
+            points = points[:1]
+        elif channel.kept is not None:
+            points = points[channel.kept]
+        curve = bag.fcurves.find(channel.path, index=channel.index)
+        if curve is None:
+            curve = bag.fcurves.new(channel.path, index=channel.index)
+            _join_group(bag, curve, channel.group)
+        else:
+            curve.keyframe_points.clear()
+        curve.keyframe_points.add(len(points))
+        curve.keyframe_points.foreach_set("co", points.ravel())
+        curve.keyframe_points.foreach_set("interpolation", straight[: len(points)])
         curve.update()
 
 
@@ -154,17 +175,44 @@ def write_action(
     """
     check_fit(take, model)
     groups = take.filtered if not raw else take.raw
-    frames = frames_of(take, rate, start)
-    blocks: list[tuple[bpy.types.ID, list[Channel]]] = [
-        (head.armature, _bone_channels(model, take, groups) + _place_channels(take, groups, cameras)),
-        (head.keys, _key_channels(model, head, groups)),
-    ]
-    if cameras is not None and has_camera(take):
-        scale = max(take.info.width, take.info.height) / groups["camera"][:, 0]
-        blocks.append((cameras.orthographic.data, [Channel("ortho_scale", 0, scale)]))
-    action = key_action(name, blocks, frames)
+    view = None if cameras is None else (cameras.focal, cameras.distance)
+    channels = channels_of(take, model, groups, view)
+    widen_sliders(head.keys, channels["KEY"])
+    targets = {"OBJECT": head.armature, "KEY": head.keys}
+    if cameras is not None:
+        targets["CAMERA"] = cameras.orthographic.data
+    blocks = [(targets[kind], made) for kind, made in channels.items() if kind in targets]
+    action = key_action(name, blocks, frames_of(take, rate, start))
     action["smirk_source"] = take.info.source
+    note_keys(action, KeyNote(rate, start, view, raw))
     return action
+
+
+def channels_of(
+    take: Take, model: HeadModel, groups: Any, view: tuple[float, float] | None = None
+) -> dict[str, list[Channel]]:
+    """The channels of a take, by the kind of data-block that plays them: OBJECT, KEY and, with a ``view``, CAMERA.
+
+    Args:
+        take: says how large the picture is and when.
+        model: the head.
+        groups: name -> (N, size): the take's, or the same at other times.
+        view: focal length in pixels and distance in metres of the perspective camera; None keeps the head's depth.
+    """
+    channels = {
+        "OBJECT": _bone_channels(model, groups) + _place_channels(take, groups, view),
+        "KEY": _key_channels(model, groups),
+    }
+    if view is not None and has_camera(take):
+        scale = max(take.info.width, take.info.height) / groups["camera"][:, 0]
+        channels["CAMERA"] = [Channel("ortho_scale", 0, scale)]
+    return channels
+
+
+def rewrite_action(action: bpy.types.Action, frames: Floats, channels: Mapping[str, Iterable[Channel]]) -> None:
+    """Give an action's slots new keys, by the kind of data-block; same action, same slots, other curves untouched."""
+    for kind, bag in key_bags(action).items():
+        write_channels(bag, frames, channels.get(kind, ()))
 
 
 def check_fit(take: Take, model: HeadModel) -> None:
@@ -196,8 +244,8 @@ def apply_action(action: bpy.types.Action, *blocks: bpy.types.ID | None) -> None
             data.action_slot = slots[0]
 
 
-def _bone_channels(model: HeadModel, take: Take, groups: Any) -> list[Channel]:
-    count = len(take)
+def _bone_channels(model: HeadModel, groups: Any) -> list[Channel]:
+    count = len(next(iter(groups.values())))
     channels = []
     quaternions = {}
     for bone, group, first in _BONES:
@@ -232,25 +280,29 @@ def _joint_channels(model: HeadModel, expression: Floats, quaternions: dict[str,
     return channels
 
 
-def _place_channels(take: Take, groups: Any, cameras: Cameras | None) -> list[Channel]:
+def _place_channels(take: Take, groups: Any, view: tuple[float, float] | None) -> list[Channel]:
     """The head's location so that the camera, fixed and looking along +y, sees it where the footage does."""
     if not has_camera(take):
         return []
     scale, tx, ty = np.asarray(groups["camera"], dtype=np.float64).T
     x = (tx - (take.info.width - 1) / 2) / scale
     z = ((take.info.height - 1) / 2 - ty) / scale
-    y = np.zeros_like(x) if cameras is None else cameras.focal / scale - cameras.distance
+    y = np.zeros_like(x) if view is None else view[0] / scale - view[1]
     return [Channel("location", i, values, "Head") for i, values in enumerate((x, y, z))]
 
 
-def _key_channels(model: HeadModel, head: HeadObjects, groups: Any) -> list[Channel]:
+def _key_channels(model: HeadModel, groups: Any) -> list[Channel]:
     named: list[tuple[str, Floats]] = []
     if "expression" in groups:
         named += zip(model.expression_names, groups["expression"].T, strict=False)
     if "eyelids" in groups:
         named += zip(eyelid_names(model), groups["eyelids"].T, strict=True)
-    channels = []
-    for name, values in named:
-        widen_slider(head.keys.key_blocks[name], float(values.min()), float(values.max()))
-        channels.append(Channel(f'key_blocks["{name}"].value', 0, values))
-    return channels
+    return [Channel(f'key_blocks["{name}"].value', 0, values) for name, values in named]
+
+
+def widen_sliders(keys: bpy.types.Key, channels: Iterable[Channel]) -> None:
+    """Let the shape keys reach all values of their channels; keys that are not there are passed over."""
+    for channel in channels:
+        key = keys.key_blocks.get(channel.path.split('"')[1])
+        if key is not None:
+            widen_slider(key, float(channel.values.min()), float(channel.values.max()))
