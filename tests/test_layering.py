@@ -23,6 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "heads": BASE | {"safe_npz", "user_assets"},
     "take": BASE | {"heads", "safe_npz"},
     "encoder": BASE | {"heads"},
+    "asset_import": BASE | {"heads", "encoder", "user_assets", "safe_npz"},
+    "importers": BASE | {"heads", "take", "safe_npz"},
     "retarget": BASE | {"heads", "take"},
     "refine": BASE | {"heads", "take"},
     "tracking": BASE | {"heads", "take", "encoder", "refine"},
@@ -30,7 +32,9 @@ ALLOWED: dict[str, set[str]] = {
     "neural": BASE | {"heads", "rendering", "encoder"},
     "export": BASE | {"heads", "take", "retarget"},
     "compare": BASE | {"heads", "take", "export"},
-    "commands": BASE | {"heads", "take", "refine", "tracking", "export", "rendering", "retarget", "doctor", "demo"},
+    "commands": BASE
+    | {"heads", "take", "refine", "tracking", "export", "rendering", "retarget", "doctor", "demo"}
+    | {"importers", "user_assets", "asset_import"},
     "demo": BASE | {"heads", "take", "tracking", "export", "rendering", "commands", "compare"},
     "doctor": BASE | {"heads", "take", "tracking", "demo"},
     "worker": BASE | {"take", "tracking", "export", "commands"},
