@@ -8,12 +8,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AssetError, Cancelled, SmirkError
 from ..progress import Progress, silent
-from ..take import Take
 from ..refine.layers import check_layer, parse_layer
+from ..take import Take
+
+if TYPE_CHECKING:
+    from ..tracking.tracker import Watcher
 
 __all__ = ["TrackOptions", "add_track_arguments"]
 
@@ -112,7 +115,7 @@ class TrackOptions:
         except TypeError as error:
             raise SmirkError("The job holds a value of the wrong kind.") from error
 
-    def run(self, media: str, progress: Progress = silent) -> list[Take]:
+    def run(self, media: str, progress: Progress = silent, watch: Watcher | None = None) -> list[Take]:
         """Track one medium: a take per face asked for, largest first.
 
         A stop while frames are read keeps what was read; one that comes while solving is heard when the solve is done,
@@ -143,6 +146,7 @@ class TrackOptions:
             progress=patient,
             neutral_frame=self.neutral_frame,
             sequence=self.sequence,
+            watch=watch,
         )
 
 

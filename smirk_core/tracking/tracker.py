@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,15 @@ from ..progress import Progress, silent
 from ..take import Take, TakeInfo
 from .face_tracks import FaceTrack, TrackBuilder, select_tracks, wanted_faces
 from .faces import create_detector
-from .media import MediaInfo, open_media, prefetched
+from .media import Frame, MediaInfo, open_media, prefetched
 
 if TYPE_CHECKING:
     from .solve import SolveSettings
 
-__all__ = ["Reading", "read_faces", "track", "track_all"]
+__all__ = ["Reading", "Watcher", "read_faces", "track", "track_all"]
 
 Floats = npt.NDArray[np.floating[Any]]
+Watcher = Callable[[Frame, Sequence[Floats]], None]  # a frame and the (478, 3) landmarks of each face in it
 _READING, _SOLVING = "Reading faces", "Solving"
 _CROWD = 10  # faces followed at most where all are wanted
 _FEW = 4  # faces followed at least, so that the largest over the whole clip is known
@@ -63,6 +64,7 @@ def read_faces(
     detector: str = "auto",
     sequence: bool = False,
     progress: Progress = silent,
+    watch: Watcher | None = None,
 ) -> Reading:
     """Find the faces in every frame of a source. Arguments as for :func:`track`.
 
@@ -88,7 +90,10 @@ def read_faces(
         try:
             progress(_READING, 0, total)
             for frame in source:
-                builder.add(frame.index, frame.time, finder.detect(frame.image))
+                found = finder.detect(frame.image)
+                builder.add(frame.index, frame.time, found)
+                if watch is not None:
+                    watch(frame, found)
                 progress(_READING, len(builder), total)
         except (Cancelled, KeyboardInterrupt) as error:
             stopped = error
@@ -127,16 +132,21 @@ def track_all(
     identity: npt.ArrayLike | None = None,
     sequence: bool = False,
     settings: SolveSettings | None = None,
+    watch: Watcher | None = None,
 ) -> list[Take]:
-    """One take per face asked for, the largest first. Arguments and errors as for :func:`track`."""
+    """One take per face asked for, the largest first. Arguments and errors as for :func:`track`.
+
+    ``watch`` is called with every frame that was read and the landmarks found in it.
+    """
     if encoder != "none":
         raise AssetError(f"There is no image encoder '{encoder}' in this version; use encoder 'none'.")
     model = head if isinstance(head, HeadModel) else load_head(head)
     known = _known_identity(identity, model)
     wanted_faces(faces)
     reading = read_faces(
-        path, faces=faces, start=start, end=end, step=step, detector=detector, sequence=sequence, progress=progress
-    )
+        path, faces=faces, start=start, end=end, step=step, detector=detector, sequence=sequence, progress=progress,
+        watch=watch,
+    )  # fmt: skip
     if reading.stopped:
         progress = _undisturbed(progress)
     chosen = select_tracks(reading.tracks, faces)
