@@ -24,11 +24,13 @@ from smirk_core.heads.rotation import continuous_quaternions, quaternion_from_ro
 from smirk_core.take import Take
 
 from .camera import Cameras, has_camera
+from .key_names import NAMES_PROPERTY, KeyNames, NameStyle, key_names
 from .key_notes import KeyNote, key_bags, note_keys
-from .rig import HeadObjects, eyelid_names
-from .shape_keys import widen_slider
+from .rig import HeadObjects
+from .shape_keys import SLIDER_LIMIT, widen_slider
 
 __all__ = [
+    "WARNING_PROPERTY",
     "Channel",
     "apply_action",
     "channels_of",
@@ -43,6 +45,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.floating[Any]]
 _STAMP = 0.00051  # seconds by which a rounded time stamp can be off
+WARNING_PROPERTY = "smirk_warning"  # custom property of an action: what of the take Blender cannot show
 _LINEAR = 1  # 'LINEAR' as a number, which foreach_set wants for enumerations
 _PART = "smirk_part_"  # custom property of an action without slots: the action of another block of the same take
 _BONES = (
@@ -99,6 +102,9 @@ def write_channels(bag: bpy.types.ActionChannelbag, frames: Floats, channels: It
         elif channel.kept is not None:
             points = points[channel.kept]
         curve = bag.fcurves.find(channel.path, index=channel.index)
+        if curve is not None and bpy.app.version < (4, 0):  # whose keys cannot be cleared
+            bag.fcurves.remove(curve)
+            curve = None
         if curve is None:
             curve = bag.fcurves.new(channel.path, index=channel.index)
             _join_group(bag, curve, channel.group)
@@ -176,20 +182,28 @@ def write_action(
     check_fit(take, model)
     groups = take.filtered if not raw else take.raw
     view = None if cameras is None else (cameras.focal, cameras.distance)
-    channels = channels_of(take, model, groups, view)
-    widen_sliders(head.keys, channels["KEY"])
+    style: NameStyle = head.mesh.get(NAMES_PROPERTY, "smirk")
+    channels = channels_of(take, model, groups, view, style)
+    beyond = widen_sliders(head.keys, channels["KEY"])
     targets = {"OBJECT": head.armature, "KEY": head.keys}
     if cameras is not None:
         targets["CAMERA"] = cameras.orthographic.data
     blocks = [(targets[kind], made) for kind, made in channels.items() if kind in targets]
     action = key_action(name, blocks, frames_of(take, rate, start))
     action["smirk_source"] = take.info.source
+    action[NAMES_PROPERTY] = style
+    if beyond:
+        action[WARNING_PROPERTY] = beyond
     note_keys(action, KeyNote(rate, start, view, raw))
     return action
 
 
 def channels_of(
-    take: Take, model: HeadModel, groups: Any, view: tuple[float, float] | None = None
+    take: Take,
+    model: HeadModel,
+    groups: Any,
+    view: tuple[float, float] | None = None,
+    names: NameStyle = "smirk",
 ) -> dict[str, list[Channel]]:
     """The channels of a take, by the kind of data-block that plays them: OBJECT, KEY and, with a ``view``, CAMERA.
 
@@ -198,10 +212,11 @@ def channels_of(
         model: the head.
         groups: name -> (N, size): the take's, or the same at other times.
         view: focal length in pixels and distance in metres of the perspective camera; None keeps the head's depth.
+        names: how the head's keys are called; an action notes it as its property ``smirk_names``.
     """
     channels = {
         "OBJECT": _bone_channels(model, groups) + _place_channels(take, groups, view),
-        "KEY": _key_channels(model, groups),
+        "KEY": _key_channels(key_names(model, names), groups),
     }
     if view is not None and has_camera(take):
         scale = max(take.info.width, take.info.height) / groups["camera"][:, 0]
@@ -247,36 +262,14 @@ def apply_action(action: bpy.types.Action, *blocks: bpy.types.ID | None) -> None
 def _bone_channels(model: HeadModel, groups: Any) -> list[Channel]:
     count = len(next(iter(groups.values())))
     channels = []
-    quaternions = {}
     for bone, group, first in _BONES:
         vector = np.zeros((count, 3))
         if group in groups:
             size = 2 if group == "eyes" else 3
             vector[:, :size] = groups[group][:, first : first + size]
-        quaternions[bone] = continuous_quaternions(quaternion_from_rotvec(vector))
+        quaternions = continuous_quaternions(quaternion_from_rotvec(vector))
         path = f'pose.bones["{bone}"].rotation_quaternion'
-        channels += [Channel(path, i, quaternions[bone][:, i], bone) for i in range(4)]
-    if model.joints_follow_expression and "expression" in groups:
-        channels += _joint_channels(model, groups["expression"], quaternions)
-    return channels
-
-
-def _joint_channels(model: HeadModel, expression: Floats, quaternions: dict[str, Floats]) -> list[Channel]:
-    """Locations that make up for joints which move with the expression (FLAME), by fractions of a millimetre.
-
-    A bone stays where the neutral joint J is, the model turns about J + d. Turning about J + d is turning about J
-    and shifting by d - R d, in the parent's axes, which are the bone's own at rest.
-    """
-    basis = model.expression_basis[: expression.shape[1]].astype(np.float64)
-    per_weight = model.joint_regressor.astype(np.float64) @ basis
-    moved = np.tensordot(np.asarray(expression, dtype=np.float64), per_weight, axes=1)
-    channels = []
-    for joint, name in enumerate(model.joint_names):
-        d = moved[:, joint]
-        w, v = quaternions[name][:, :1], quaternions[name][:, 1:]
-        turned = d + 2 * np.cross(v, np.cross(v, d) + w * d)
-        shift = d - turned
-        channels += [Channel(f'pose.bones["{name}"].location', i, shift[:, i], name) for i in range(3)]
+        channels += [Channel(path, i, quaternions[:, i], bone) for i in range(4)]
     return channels
 
 
@@ -291,18 +284,30 @@ def _place_channels(take: Take, groups: Any, view: tuple[float, float] | None) -
     return [Channel("location", i, values, "Head") for i, values in enumerate((x, y, z))]
 
 
-def _key_channels(model: HeadModel, groups: Any) -> list[Channel]:
+def _key_channels(names: KeyNames, groups: Any) -> list[Channel]:
     named: list[tuple[str, Floats]] = []
     if "expression" in groups:
-        named += zip(model.expression_names, groups["expression"].T, strict=False)
+        named += zip(names.expression, groups["expression"].T, strict=False)
     if "eyelids" in groups:
-        named += zip(eyelid_names(model), groups["eyelids"].T, strict=True)
+        named += zip(names.eyelids, groups["eyelids"].T, strict=True)
     return [Channel(f'key_blocks["{name}"].value', 0, values) for name, values in named]
 
 
-def widen_sliders(keys: bpy.types.Key, channels: Iterable[Channel]) -> None:
-    """Let the shape keys reach all values of their channels; keys that are not there are passed over."""
+def widen_sliders(keys: bpy.types.Key, channels: Iterable[Channel]) -> str:
+    """Let the shape keys reach all values of their channels; keys that are not there are passed over.
+
+    Returns:
+        What Blender cannot show because no slider goes beyond 10, in words; "" where there is nothing.
+    """
+    beyond = []
     for channel in channels:
         key = keys.key_blocks.get(channel.path.split('"')[1])
         if key is not None:
-            widen_slider(key, float(channel.values.min()), float(channel.values.max()))
+            low, high = float(channel.values.min()), float(channel.values.max())
+            widen_slider(key, low, high)
+            if max(-low, high) > SLIDER_LIMIT:
+                beyond.append(f"{key.name} {high if high >= -low else low:.1f}")
+    if not beyond:
+        return ""
+    more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
+    return f"Blender's sliders end at {SLIDER_LIMIT:g}: {', '.join(beyond[:3])}{more} are cut off there."

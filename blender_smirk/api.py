@@ -23,15 +23,15 @@ import bpy
 
 from smirk_core.errors import TakeError
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.library import load_head
 from smirk_core.progress import Progress, silent
 from smirk_core.take import Take, load_take
 
 from .actions import apply_action, check_fit, frames_of, write_action
 from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
 from .footage import add_background, add_sound, load_footage, start_frame
+from .head_source import load_remembered
 from .materials import add_materials
-from .rig import HEAD_PROPERTY, HeadObjects, build_head
+from .rig import HEAD_PROPERTY, HeadObjects, IdentityKeys, NameStyle, build_head, model_of
 from .save import save
 from .scene import add_light, scene_rate, set_scene
 from .take_store import store_take
@@ -77,6 +77,8 @@ def animate(
     frame_start: int = 1,
     raw: bool = False,
     lens: float = LENS,
+    identity: IdentityKeys = "baked",
+    names: NameStyle = "smirk",
     progress: Progress = silent,
     **tracking: Any,
 ) -> AnimatedHead:
@@ -89,13 +91,15 @@ def animate(
         frame_start: scene frame of the beginning.
         raw: key the take as solved, without its filters.
         lens: focal length of the perspective camera in mm.
+        identity: "baked" for the solved face as the mesh's own, "all" for a slider per component, or how many of them.
+        names: "smirk", or "flame" for shape keys called as FLAME add-ons call them.
         progress: called while tracking and building; may raise ``Cancelled``.
         tracking: further arguments of :func:`smirk_core.track`, such as ``start``, ``end``, ``step`` or ``filters``.
 
     Raises:
         SmirkError: the footage cannot be read or shows no face, or take and head do not fit.
     """
-    model = _model(head)
+    model = load_remembered(head)
     path = bpy.path.abspath(os.fspath(media))
     if take is None:
         from smirk_core.tracking.tracker import track
@@ -105,7 +109,16 @@ def animate(
         performance = take if isinstance(take, Take) else load_take(take)
         if Path(path).is_file():  # also when it lay elsewhere while it was tracked
             performance = replace(performance, info=replace(performance.info, source=path))
-    return add_take(performance, head=model, frame_start=frame_start, raw=raw, lens=lens, progress=progress)
+    return add_take(
+        performance,
+        head=model,
+        frame_start=frame_start,
+        raw=raw,
+        lens=lens,
+        identity=identity,
+        names=names,
+        progress=progress,
+    )
 
 
 def animate_all(
@@ -116,6 +129,8 @@ def animate_all(
     frame_start: int = 1,
     raw: bool = False,
     lens: float = LENS,
+    identity: IdentityKeys = "baked",
+    names: NameStyle = "smirk",
     progress: Progress = silent,
     **tracking: Any,
 ) -> list[AnimatedHead]:
@@ -126,9 +141,10 @@ def animate_all(
     """
     from smirk_core.tracking.tracker import track_all
 
-    model = _model(head)
+    model = load_remembered(head)
     takes = track_all(bpy.path.abspath(os.fspath(media)), head=model, faces=faces, progress=progress, **tracking)
-    return [add_take(t, head=model, frame_start=frame_start, raw=raw, lens=lens, progress=progress) for t in takes]
+    options: dict[str, Any] = {"raw": raw, "lens": lens, "identity": identity, "names": names, "progress": progress}
+    return [add_take(t, head=model, frame_start=frame_start, **options) for t in takes]
 
 
 def add_take(
@@ -140,6 +156,8 @@ def add_take(
     raw: bool = False,
     lens: float = LENS,
     footage: bool = True,
+    identity: IdentityKeys = "baked",
+    names: NameStyle = "smirk",
     progress: Progress = silent,
 ) -> AnimatedHead:
     """Build the head of a take, its cameras and its action, with footage, sound and scene settings around it.
@@ -152,13 +170,24 @@ def add_take(
         raw: key the take as solved, without its filters.
         lens: focal length of the perspective camera in mm.
         footage: bring footage and sound along where the file is there.
+        identity: "baked" for the take's face as the mesh's own, "all" for a slider per component, or how many of them.
+        names: "smirk", or "flame" for shape keys called as FLAME add-ons call them.
         progress: called between steps.
 
     Raises:
         TakeError: take and head do not fit. Nothing has been changed then.
     """
     steps = add_take_steps(
-        take, head=head, name=name, frame_start=frame_start, raw=raw, lens=lens, footage=footage, progress=progress
+        take,
+        head=head,
+        name=name,
+        frame_start=frame_start,
+        raw=raw,
+        lens=lens,
+        footage=footage,
+        identity=identity,
+        names=names,
+        progress=progress,
     )
     return _finished(steps)
 
@@ -172,6 +201,8 @@ def add_take_steps(
     raw: bool = False,
     lens: float = LENS,
     footage: bool = True,
+    identity: IdentityKeys = "baked",
+    names: NameStyle = "smirk",
     progress: Progress = silent,
 ) -> Generator[None, None, AnimatedHead]:
     """:func:`add_take` in steps of some hundredths of a second, so that a window may be drawn between them.
@@ -182,13 +213,15 @@ def add_take_steps(
         TakeError: take and head do not fit (in the first step, before anything is changed), or what was built so far
             has been removed meanwhile.
     """
-    model = _model(head)
+    model = load_remembered(head)
     check_fit(take, model)
     name = name or _name(take)
     progress("Building the head", 0, 3)
     collection = bpy.data.collections.new(name)
     bpy.context.scene.collection.children.link(collection)
-    place, rig = collection.name, build_head(model, take.identity, name, collection).armature.name
+    objects = build_head(model, take.identity, name, collection, identity_keys=identity, names=names)
+    place, rig = collection.name, objects.armature.name
+    del collection, objects
     yield
     progress("Building the head", 1, 3)
     add_materials(_still_there(rig).mesh, model)
@@ -221,7 +254,7 @@ def apply_take(
     obj: bpy.types.Object,
     take: Take,
     *,
-    head: str | os.PathLike[str] | HeadModel = "open",
+    head: str | os.PathLike[str] | HeadModel | None = None,
     frame_start: int = 1,
     raw: bool = False,
     footage: bool = True,
@@ -231,7 +264,7 @@ def apply_take(
     Args:
         obj: armature or mesh of the head.
         take: the performance, of anyone, made with the same head model.
-        head: the head model that ``obj`` was built from.
+        head: the head model that ``obj`` was built from; it is found again by itself where not given.
         frame_start: scene frame of the take's beginning.
         raw: key the take as solved, without its filters.
         footage: show and play the take's footage instead of the one before.
@@ -246,15 +279,17 @@ def apply_take_steps(
     obj: bpy.types.Object,
     take: Take,
     *,
-    head: str | os.PathLike[str] | HeadModel = "open",
+    head: str | os.PathLike[str] | HeadModel | None = None,
     frame_start: int = 1,
     raw: bool = False,
     footage: bool = True,
 ) -> Generator[None, None, bpy.types.Action]:
     """:func:`apply_take` in steps, as :func:`add_take_steps`."""
-    model = _model(head)
     objects = HeadObjects.of(obj)
-    if objects is None or objects.armature[HEAD_PROPERTY] != model.name:
+    if objects is None:
+        raise TakeError(f"'{obj.name}' is not a head: choose one made by this add-on.")
+    model = model_of(objects) if head is None else load_remembered(head)
+    if objects.armature[HEAD_PROPERTY] != model.name:
         raise TakeError(f"'{obj.name}' is not a head of the kind '{model.name}': choose one made by this add-on.")
     check_fit(take, model)
     rig = objects.armature.name
@@ -301,10 +336,6 @@ def _finished(steps: Generator[None, None, Result]) -> Result:
             next(steps)
         except StopIteration as end:
             return end.value
-
-
-def _model(head: str | os.PathLike[str] | HeadModel) -> HeadModel:
-    return head if isinstance(head, HeadModel) else load_head(head)
 
 
 def _name(take: Take) -> str:

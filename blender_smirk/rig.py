@@ -9,33 +9,48 @@ head-space quaternion of the take without any change: a jaw turned by 0.3 rad ab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import bpy
 import numpy as np
 import numpy.typing as npt
 
-from smirk_core.errors import TakeError
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.parameters import ARKIT_NAMES
 
+from .bones import add_bones
 from .correctives import add_corrective_keys
-from .shape_keys import add_key, to_blender
+from .eyelids import add_lids_after_skinning
+from .head_source import DIGEST_PROPERTY, HEAD_PROPERTY, mark, marked_model
+from .identity import (
+    IDENTITY_PROPERTY,
+    IdentityKeys,
+    add_identity_keys,
+    bake_identity,
+    identity_of,
+    live_count,
+    rest_shape,
+    settle_joints,
+)
+from .key_names import NAMES_PROPERTY, KeyNames, NameStyle, eyelid_names, key_names
+from .shape_keys import SLIDER_LIMIT, add_key, to_blender
 
 __all__ = [
     "DIGEST_PROPERTY",
     "HEAD_PROPERTY",
     "HeadObjects",
+    "IdentityKeys",
+    "NameStyle",
+    "add_identity_keys",
+    "bake_identity",
     "build_head",
     "eyelid_names",
+    "identity_of",
+    "model_of",
     "rest_shape",
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
-HEAD_PROPERTY = "smirk_head"  # custom property: which head model the objects were built from
-DIGEST_PROPERTY = "smirk_digest"
-_BONE_LENGTH = {"root": 0.05, "neck": 0.08, "jaw": 0.03, "left_eye": 0.015, "right_eye": 0.015}
 
 
 @dataclass(frozen=True)
@@ -67,28 +82,15 @@ class HeadObjects:
         return None
 
 
-def rest_shape(model: HeadModel, identity: Floats) -> tuple[Floats, Floats]:
-    """Vertices (V, 3) and joints (J, 3) of an identity at rest: metres, head space, float64.
+def model_of(head: HeadObjects) -> HeadModel:
+    """The head model that a head was built from, also after its file was saved and loaded.
+
+    Its lids are as in the rig, before or after skinning.
 
     Raises:
-        TakeError: ``identity`` has more coefficients than the head.
+        AssetError: the model's file is gone or is another one now.
     """
-    identity = np.asarray(identity, dtype=np.float64)
-    if len(identity) > model.identity_size:
-        raise TakeError(
-            f"The take has {len(identity)} identity coefficients, the head '{model.name}' {model.identity_size}: "
-            "use the head that the take was made with."
-        )
-    basis = model.identity_basis[: len(identity)].astype(np.float64)
-    vertices = model.template + np.tensordot(identity, basis, axes=1)
-    return vertices, model.joint_regressor.astype(np.float64) @ vertices
-
-
-def eyelid_names(model: HeadModel) -> tuple[str, str]:
-    """Names of the two lid keys: ARKit's where the head's expressions are ARKit's."""
-    if set(model.expression_names) <= set(ARKIT_NAMES):
-        return "eyeBlinkLeft", "eyeBlinkRight"
-    return "eyelidLeft", "eyelidRight"
+    return marked_model(head.armature)
 
 
 def build_head(
@@ -96,37 +98,58 @@ def build_head(
     identity: Floats,
     name: str,
     collection: bpy.types.Collection | None = None,
+    *,
+    identity_keys: IdentityKeys = "baked",
+    names: NameStyle = "smirk",
+    eyelids: Literal["model", "rig", "faithful"] = "model",
 ) -> HeadObjects:
     """Build mesh, shape keys and armature of one head in the current scene.
-
-    The identity is baked into the Basis key. The head's lids are ordinary shape keys, that is, they turn with the
-    skin, also for a model with ``eyelids_after_skinning`` (unrotated lids are of no use to an animator).
 
     Args:
         model: any head.
         identity: (k,) coefficients, k <= K.
         name: of the mesh; the armature is called ``NAME rig``.
         collection: where to link the objects; the scene's own where not given.
+        identity_keys: "baked" takes the identity into the Basis, "all" makes every component a slider, a number the
+            first ones. More or fewer later: :func:`add_identity_keys`, :func:`bake_identity`.
+        names: "smirk", or "flame" for keys called as FLAME add-ons call them.
+        eyelids: "rig" makes lids that turn with the head, "faithful" adds them after skinning, "model" does what
+            ``model.eyelids_after_skinning`` says.
 
     Raises:
-        TakeError: more identity coefficients than the head has.
+        TakeError: more identity coefficients or live components than the head has.
     """
+    if eyelids != "model":
+        model = replace(model, eyelids_after_skinning=eyelids == "faithful")
+    keys = key_names(model, names)
+    live = live_count(model, identity_keys)
     vertices, joints = rest_shape(model, identity)
+    baked, sliders = np.zeros(model.identity_size), np.zeros(live)
+    baked[: len(identity)] = identity
+    sliders[:] = np.clip(baked[:live], -SLIDER_LIMIT, SLIDER_LIMIT)  # what a slider cannot reach stays in the Basis
+    baked[:live] -= sliders
+    vertices = rest_shape(model, baked)[0] if live else vertices
+
     place = bpy.context.scene.collection if collection is None else collection
     mesh = bpy.data.objects.new(name, _mesh_data(model, vertices, name))
     armature = bpy.data.objects.new(f"{name} rig", bpy.data.armatures.new(f"{name} rig"))
     for obj in (armature, mesh):
-        obj[HEAD_PROPERTY] = model.name
-        obj[DIGEST_PROPERTY] = model.digest
+        mark(obj, model)
+        obj[NAMES_PROPERTY] = names
         place.objects.link(obj)
+    mesh[IDENTITY_PROPERTY] = baked.tolist()
     mesh.parent = armature
-    _add_bones(armature, model, to_blender(joints))
+    add_bones(armature, model, to_blender(joints))
     _add_weights(mesh, model)
     deform = mesh.modifiers.new("Armature", "ARMATURE")
     deform.object = armature
     deform.use_deform_preserve_volume = False  # linear blend skinning, as in the head model
     head = HeadObjects(armature, mesh)
-    _add_shape_keys(head, model, vertices)
+    _add_shape_keys(head, model, vertices, keys, sliders)
+    if model.eyelids_after_skinning:
+        add_lids_after_skinning(mesh, keys.eyelids, model.eyelid_basis)
+    settle_joints(head, model)
+    bpy.context.view_layer.objects.active = armature
     return head
 
 
@@ -153,30 +176,6 @@ def _mesh_data(model: HeadModel, vertices: Floats, name: str) -> bpy.types.Mesh:
     return data
 
 
-def _add_bones(armature: bpy.types.Object, model: HeadModel, joints: Floats) -> None:
-    """Upright bones at the rest joints (J, 3), Blender axes; bones can only be made in edit mode."""
-    layer = bpy.context.view_layer
-    if layer.objects.active is not None and layer.objects.active.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    layer.objects.active = armature
-    bpy.ops.object.mode_set(mode="EDIT")
-    bones = []
-    for joint, place in zip(model.joint_names, joints, strict=True):
-        bone = armature.data.edit_bones.new(joint)
-        bone.head = place.tolist()
-        bone.tail = (place + np.array([0.0, 0.0, _BONE_LENGTH.get(joint, 0.03)])).tolist()
-        bone.roll = 0.0  # an upright bone without roll has the local axes x, z, -y of Blender: head space
-        bones.append(bone)
-    for bone, parent in zip(bones, model.joint_parents, strict=True):
-        if parent >= 0:
-            bone.parent = bones[parent]
-    bpy.ops.object.mode_set(mode="OBJECT")
-    for bone in armature.pose.bones:
-        bone.rotation_mode = "QUATERNION"
-    armature.data.display_type = "STICK"
-    armature.show_in_front = True
-
-
 def _add_weights(mesh: bpy.types.Object, model: HeadModel) -> None:
     """One vertex group per joint. Blender has no bulk setter, so vertices of equal weight go in one call."""
     columns = np.asarray(model.skinning_weights, dtype=np.float32).T
@@ -190,13 +189,15 @@ def _add_weights(mesh: bpy.types.Object, model: HeadModel) -> None:
             group.add(part.tolist(), value, "REPLACE")
 
 
-def _add_shape_keys(head: HeadObjects, model: HeadModel, vertices: Floats) -> None:
+def _add_shape_keys(head: HeadObjects, model: HeadModel, vertices: Floats, names: KeyNames, sliders: Floats) -> None:
     head.mesh.shape_key_add(name="Basis", from_mix=False)
+    for name, offset, value in zip(names.identity, model.identity_basis, sliders, strict=False):
+        add_key(head.mesh, name, vertices + offset, -SLIDER_LIMIT, SLIDER_LIMIT).value = value
     low, high = model.expression_range
-    for name, offset in zip(model.expression_names, model.expression_basis, strict=True):
+    for name, offset in zip(names.expression, model.expression_basis, strict=True):
         add_key(head.mesh, name, vertices + offset, low, high)
-    for name, offset in zip(eyelid_names(model), model.eyelid_basis, strict=True):
+    for name, offset in zip(names.eyelids, model.eyelid_basis, strict=True):
         add_key(head.mesh, name, vertices + offset, 0.0, 1.0)
-    add_corrective_keys(head.mesh, head.armature, model, vertices)
+    add_corrective_keys(head.mesh, head.armature, model, vertices, names.correctives)
     head.keys.name = head.mesh.name
     head.mesh.active_shape_key_index = 0

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SLIDER_LIMIT", "add_key", "to_blender", "widen_slider"]
+__all__ = ["SLIDER_LIMIT", "add_key", "from_blender", "to_blender", "widen_slider"]
 
 Floats = npt.NDArray[np.floating[Any]]
 SLIDER_LIMIT = 10.0  # Blender's hard limit of a shape key's range
@@ -18,6 +18,11 @@ SLIDER_LIMIT = 10.0  # Blender's hard limit of a shape key's range
 def to_blender(points: Floats) -> Floats:
     """(..., 3) head space to Blender's axes: (x, y, z) -> (x, -z, y)."""
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
+
+
+def from_blender(points: Floats) -> Floats:
+    """(..., 3) Blender's axes to head space: (x, y, z) -> (x, z, -y)."""
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
 
 
 def add_key(mesh: bpy.types.Object, name: str, vertices: Floats, low: float, high: float) -> bpy.types.ShapeKey:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from toy import toy_head
 
-from blender_smirk.correctives import corrective_names
-from blender_smirk.rig import HeadObjects, build_head
+from blender_smirk.key_names import corrective_names
+from blender_smirk.rig import HEAD_PROPERTY, HeadObjects, build_head
 from smirk_core.errors import TakeError
 
 NO_IDENTITY = np.zeros(0)
@@ -82,7 +82,7 @@ def test_a_head_is_found_from_either_object() -> None:
     other = build_head(toy_head(), NO_IDENTITY, "Head")
     assert HeadObjects.of(head.mesh) == head == HeadObjects.of(head.armature)
     assert HeadObjects.of(other.mesh) == other != head
-    assert head.armature["smirk_head"] == "toy-1"
+    assert head.armature[HEAD_PROPERTY] == "toy-1"
     empty = bpy.data.objects.new("Empty", None)
     assert HeadObjects.of(empty) is None
 
