@@ -77,7 +77,7 @@ def animate(
     frame_start: int = 1,
     raw: bool = False,
     lens: float = LENS,
-    identity: IdentityKeys = "baked",
+    identity_keys: IdentityKeys = "baked",
     names: NameStyle = "smirk",
     progress: Progress = silent,
     **tracking: Any,
@@ -91,7 +91,7 @@ def animate(
         frame_start: scene frame of the beginning.
         raw: key the take as solved, without its filters.
         lens: focal length of the perspective camera in mm.
-        identity: "baked" for the solved face as the mesh's own, "all" for a slider per component, or how many of them.
+        identity_keys: "baked" for the solved face as the mesh's own, "all" for a slider per component, or how many.
         names: "smirk", or "flame" for shape keys called as FLAME add-ons call them.
         progress: called while tracking and building; may raise ``Cancelled``.
         tracking: further arguments of :func:`smirk_core.track`, such as ``start``, ``end``, ``step`` or ``filters``.
@@ -115,7 +115,7 @@ def animate(
         frame_start=frame_start,
         raw=raw,
         lens=lens,
-        identity=identity,
+        identity_keys=identity_keys,
         names=names,
         progress=progress,
     )
@@ -129,7 +129,7 @@ def animate_all(
     frame_start: int = 1,
     raw: bool = False,
     lens: float = LENS,
-    identity: IdentityKeys = "baked",
+    identity_keys: IdentityKeys = "baked",
     names: NameStyle = "smirk",
     progress: Progress = silent,
     **tracking: Any,
@@ -143,7 +143,8 @@ def animate_all(
 
     model = load_remembered(head)
     takes = track_all(bpy.path.abspath(os.fspath(media)), head=model, faces=faces, progress=progress, **tracking)
-    options: dict[str, Any] = {"raw": raw, "lens": lens, "identity": identity, "names": names, "progress": progress}
+    options: dict[str, Any] = {"raw": raw, "lens": lens, "names": names, "progress": progress}
+    options["identity_keys"] = identity_keys
     return [add_take(t, head=model, frame_start=frame_start, **options) for t in takes]
 
 
@@ -156,7 +157,7 @@ def add_take(
     raw: bool = False,
     lens: float = LENS,
     footage: bool = True,
-    identity: IdentityKeys = "baked",
+    identity_keys: IdentityKeys = "baked",
     names: NameStyle = "smirk",
     progress: Progress = silent,
 ) -> AnimatedHead:
@@ -170,7 +171,7 @@ def add_take(
         raw: key the take as solved, without its filters.
         lens: focal length of the perspective camera in mm.
         footage: bring footage and sound along where the file is there.
-        identity: "baked" for the take's face as the mesh's own, "all" for a slider per component, or how many of them.
+        identity_keys: "baked" for the take's face as the mesh's own, "all" for a slider per component, or how many.
         names: "smirk", or "flame" for shape keys called as FLAME add-ons call them.
         progress: called between steps.
 
@@ -185,7 +186,7 @@ def add_take(
         raw=raw,
         lens=lens,
         footage=footage,
-        identity=identity,
+        identity_keys=identity_keys,
         names=names,
         progress=progress,
     )
@@ -201,7 +202,7 @@ def add_take_steps(
     raw: bool = False,
     lens: float = LENS,
     footage: bool = True,
-    identity: IdentityKeys = "baked",
+    identity_keys: IdentityKeys = "baked",
     names: NameStyle = "smirk",
     progress: Progress = silent,
 ) -> Generator[None, None, AnimatedHead]:
@@ -219,7 +220,7 @@ def add_take_steps(
     progress("Building the head", 0, 3)
     collection = bpy.data.collections.new(name)
     bpy.context.scene.collection.children.link(collection)
-    objects = build_head(model, take.identity, name, collection, identity_keys=identity, names=names)
+    objects = build_head(model, take.identity, name, collection, identity_keys=identity_keys, names=names)
     place, rig = collection.name, objects.armature.name
     del collection, objects
     yield
