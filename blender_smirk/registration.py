@@ -16,7 +16,12 @@ import bpy
 
 __all__ = ["MODULES", "register", "unregister"]
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "properties.capture",
+    "operators.capture",
+    "operators.media",
+    "panels.capture",
+)
 
 _registered: list[tuple[ModuleType, list[Any]]] = []
 
