@@ -19,7 +19,9 @@ TAKE_PROPERTY = "smirk_file"  # custom property: the bytes of a take file
 
 def store_take(action: bpy.types.Action, take: Take) -> None:
     """Put a take, raw and filtered, into an action."""
-    action[TAKE_PROPERTY] = take.to_bytes()
+    if TAKE_PROPERTY in action:
+        del action[TAKE_PROPERTY]  # assigning over bytes keeps their old length or stops at the first zero
+    action[TAKE_PROPERTY] = take.to_bytes(compressed=False)  # Blender compresses its file where asked to
 
 
 def has_take(action: bpy.types.Action) -> bool:

@@ -16,7 +16,7 @@ Sources: Savitzky & Golay 1964; Casiez, Roussel & Vogel 2012 (1 Euro filter).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -35,19 +35,25 @@ Floats = npt.NDArray[np.floating[Any]]
 _RANGES = {g.name: (g.low, g.high) for g in FRAME_GROUPS}
 
 
+@lru_cache(maxsize=8)  # the groups of a take share their time stamps
+def _savgol_weights(stamps: bytes, window: int, order: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """First frame (N,) and weights (N, window) of each frame's window."""
+    times = np.frombuffer(stamps, dtype=np.float64)
+    n = len(times)
+    first = np.clip(np.arange(n) - window // 2, 0, n - window)
+    offsets = times[first[:, None] + np.arange(window)] - times[:, None]
+    offsets /= np.abs(offsets).max(axis=1, keepdims=True)
+    powers = offsets[..., None] ** np.arange(order + 1)
+    return first, np.linalg.pinv(powers)[:, 0, :]  # row 0 of the pseudo-inverse is the fit's value at offset 0
+
+
 def _savgol(values: Floats, times: Floats, window: int, order: int) -> Floats:
     """(N, C) -> (N, C): at each frame the value of a polynomial fitted to its ``window`` neighbours in true time.
 
     On even time stamps this is SciPy's ``savgol_filter(mode="interp")``, ends included.
     """
-    n = len(values)
-    window = min(window, n)
-    order = min(order, window - 1)
-    first = np.clip(np.arange(n) - window // 2, 0, n - window)
-    offsets = times[first[:, None] + np.arange(window)] - times[:, None]
-    offsets /= np.abs(offsets).max(axis=1, keepdims=True)
-    powers = offsets[..., None] ** np.arange(order + 1)
-    weights = np.linalg.pinv(powers)[:, 0, :]  # row 0 of the pseudo-inverse is the fit's value at offset 0
+    window = min(window, len(values))
+    first, weights = _savgol_weights(times.tobytes(), window, min(order, window - 1))
     result = np.zeros_like(values)
     for k in range(window):
         result += weights[:, k, None] * values[first + k]
