@@ -43,6 +43,7 @@ __all__ = ["FINAL_EVENTS", "Worker", "blender_python", "core_folder", "library_f
 Event = dict[str, Any]
 
 FINAL_EVENTS = frozenset({"done", "error"})  # exactly one of them ends what poll() gives of a job
+_QUICK = frozenset({"probe", "doctor", "ping"})  # jobs that make no file
 _TAIL = 12_000  # bytes of the worker's own words that a report carries
 _PATIENCE = 5.0  # seconds that close() and the end of Blender wait for a killed process
 _MAX_LINE = 1 << 20  # characters of one event; longer lines are not ours
@@ -143,12 +144,15 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._noise: deque[str] = deque(maxlen=40)
-        self._job: Mapping[str, Any] = {}
+        self._job: dict[str, Any] = {}
         self._command: list[str] = []
         self._reader: threading.Thread | None = None
 
     def start(self, job: Mapping[str, Any]) -> None:
-        """Begin ``job`` (see :mod:`smirk_core.worker`); without ``output`` the take goes to the working folder.
+        """Begin ``job``, see :mod:`smirk_core.worker`.
+
+        Without ``output`` (``folder`` for ``faces_only``) what it makes goes to the working folder; so do the pictures
+        where ``preview`` is ``True``.
 
         Raises:
             SmirkError: the process cannot be started, or this worker has had a job.
@@ -159,7 +163,12 @@ class Worker:
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="smirk-", dir=self._parent_folder))
             self._job = dict(job)
-            self._job.setdefault("output", str(self.folder / "capture.take.npz"))
+            if self._job.get("faces_only"):
+                self._job.setdefault("folder", str(self.folder))
+            elif self._job.keys().isdisjoint(_QUICK):
+                self._job.setdefault("output", str(self.folder / "capture.take.npz"))
+            if self._job.get("preview") is True:
+                self._job["preview"] = str(self.folder)
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     self._command,

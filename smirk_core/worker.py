@@ -5,16 +5,30 @@
 
     {"media": "clip.mp4", "output": "clip.take.npz", "faces": "largest", "end": 200}
 
-``media`` and ``output`` are needed; the other keys are those of :class:`smirk_core.commands.options.TrackOptions`.
+``media`` and ``output`` are needed; the other keys are those of :class:`smirk_core.commands.options.TrackOptions`, and
+``preview``, a folder for small pictures of the frame in hand, five a second at most. Four keys ask for something quick
+in place of a track, and need no take file:
+
+* ``{"probe": true, "media": PATH, "sequence": false}``: what the file is; the answer's ``media`` has the fields of
+  :class:`smirk_core.tracking.media.MediaInfo` and ``in_run``, whether a picture has numbered neighbours.
+* ``{"faces_only": true, "media": PATH, "folder": FOLDER, "start": 0, "end": null, "step": 1, "sequence": false}``: who
+  is seen in the first dozen frames; see :func:`smirk_core.commands.inspecting.list_faces`.
+* ``{"doctor": true}``: what this Python can do; see :func:`smirk_core.commands.inspecting.examine_engine`.
+* ``{"ping": true}``: nothing but an answer.
+
 It answers with one JSON object a line on standard output, and with nothing else there:
 
 ========================================================================  ===========================================
 ``{"event": "started", "version": …}``                                    the job was understood
 ``{"event": "progress", "stage": …, "done": …, "total": …}``              now and then; ``total`` may be null
+``{"event": "preview", "path": …, "frame": …, "faces": …}``               a new picture (two names in turn)
 ``{"event": "done", "take": PATH, "takes": […], "frames": …,``            last line of a good run; exit code 0.
 ``"partial": bool, "notes": …}``                                          ``partial``: it was stopped while reading
+``{"event": "done", …}``                                                  last line of a quick job: its answer
 ``{"event": "error", "message": …}``                                      last line of a bad run; exit code 2
 ========================================================================  ===========================================
+
+What libraries print, and the traceback of an unexpected error or a crash, goes to standard error.
 
 A line ``{"command": "cancel"}`` stops the run and keeps what is done; so does the end of standard input, because then
 the parent has gone. The job may also be given as an argument; then standard input is not read.
@@ -22,11 +36,14 @@ the parent has gone. The job may also be given as an argument; then standard inp
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import json
 import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -38,6 +55,7 @@ from .commands.outputs import check_suffix, face_path
 from .commands.terminal import debugging
 from .errors import Cancelled, SmirkError
 from .export.atomic import check_writable
+from .progress import Progress
 
 __all__ = ["Emitter", "main", "run_job"]
 
@@ -83,16 +101,24 @@ def run_job(
     """
     try:
         values = dict(job)
-        media, output = values.pop("media", None), values.pop("output", None)
+        quick = [name for name in _QUICK if values.pop(name, False)]
+        if quick:
+            emit("started", version=__version__)
+            emit("done", **_QUICK[quick[0]](values, emit.progress))
+            return 0
+        media, output, preview = (values.pop(name, None) for name in ("media", "output", "preview"))
         if not (isinstance(media, str) and media and isinstance(output, str) and output):
             raise SmirkError("A job needs 'media' and 'output', both paths.")
         options = TrackOptions.from_job(values)
         check_suffix(output, (".npz",))
         check_writable(output)
+        view = _view(preview, emit)
         emit("started", version=__version__)
-        takes = (track or TrackOptions.run)(options, media, emit.progress)
+        takes = track(options, media, emit.progress) if track is not None else options.run(media, emit.progress, view)
         paths = [str(take.save(face_path(Path(output), n, len(takes)))) for n, take in enumerate(takes)]
     except (Exception, KeyboardInterrupt) as error:
+        if not isinstance(error, SmirkError | KeyboardInterrupt) and not debugging():
+            traceback.print_exc()  # for the report; where people debug, explain() does it
         emit("error", message=explain(error))
         return 2
     emit(
@@ -104,6 +130,53 @@ def run_job(
         notes=takes[0].info.notes,
     )
     return 0
+
+
+def _view(preview: object, emit: Emitter) -> Callable[..., None] | None:
+    if preview is None:
+        return None
+    if not isinstance(preview, str):
+        raise SmirkError("The job's 'preview' is the path of a folder.")
+    from .tracking.live_view import LiveView
+
+    return LiveView(Path(preview), lambda path, frame, faces: emit("preview", path=path, frame=frame, faces=faces))
+
+
+def _probe(values: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from .commands.inspecting import describe
+
+    return {"media": describe(_text(values, "media"), sequence=bool(values.get("sequence", False)))}
+
+
+def _faces(values: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from .commands.inspecting import list_faces
+
+    chosen = TrackOptions.from_job({k: v for k, v in values.items() if k in ("start", "end", "step", "sequence")})
+    return list_faces(
+        _text(values, "media"), Path(_text(values, "folder")), sequence=chosen.sequence,
+        start=chosen.start, end=chosen.end, step=chosen.step, progress=progress,
+    )  # fmt: skip
+
+
+def _doctor(values: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from .commands.inspecting import examine_engine
+
+    return examine_engine()
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    text = values.get(name)
+    if not (isinstance(text, str) and text):
+        raise SmirkError(f"The job needs '{name}', a path.")
+    return text
+
+
+_QUICK: Mapping[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
+    "probe": _probe,
+    "faces_only": _faces,
+    "doctor": _doctor,
+    "ping": lambda values, progress: {},
+}
 
 
 def _listen(source: TextIO, stop: threading.Event) -> None:
@@ -143,10 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if not arguments:
         threading.Thread(target=_listen, args=(sys.stdin, stop), name="commands", daemon=True).start()
-    if not debugging():  # native libraries write a lot, and nobody reads it here
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, 1)
-        os.dup2(sink, 2)
+    with contextlib.suppress(OSError, ValueError):
+        faulthandler.enable()  # a crash in a library says where
     return run_job(job, emit, stop)
 
 

@@ -159,3 +159,100 @@ def test_process_whose_parent_has_gone_ends(photo, tmp_path):
 def test_process_with_a_bad_job(text):
     code, events = worker(text=text)
     assert code == 2 and events[-1]["event"] == "error"
+
+
+def process(job: dict) -> dict:
+    """The last event of a real process."""
+    return worker(json.dumps(job))[1][-1]
+
+
+def test_probe(photo, clip, tmp_path):
+    found = process({"probe": True, "media": str(clip)})["media"]
+    assert (found["kind"], found["width"], found["height"], found["rate"]) == ("video", 320, 320, 25.0)
+    assert found["frame_count"] == 16 and found["in_run"] is False
+    for number in (1, 2, 3):
+        (tmp_path / f"shot_{number:03}.png").write_bytes(photo.read_bytes())
+    found = process({"probe": True, "media": str(tmp_path / "shot_001.png")})["media"]
+    assert found["kind"] == "photo" and found["in_run"] is True
+    found = process({"probe": True, "media": str(tmp_path / "shot_001.png"), "sequence": True})["media"]
+    assert found["kind"] == "sequence" and found["frame_count"] == 3
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [
+        ({"probe": True}, "'media'"),
+        ({"probe": True, "media": "nowhere.png"}, "nowhere.png"),
+        ({"faces_only": True, "media": "a.png"}, "'folder'"),
+        ({"faces_only": True, "media": "a.png", "folder": "nowhere"}, "There is no folder"),
+        ({"faces_only": True, "media": "a.png", "folder": ".", "start": -1}, "--start"),
+        ({"media": "a.png", "output": "a.npz", "preview": 3}, "'preview'"),
+        ({"media": "a.png", "output": "a.npz", "preview": "nowhere"}, "There is no folder"),
+    ],
+)
+def test_bad_quick_jobs(job, says, lines, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    emit, stop, events = lines
+    assert run_job(job, emit, stop) == 2
+    assert events()[-1]["event"] == "error" and says in events()[-1]["message"]
+
+
+def test_ping_and_doctor(lines):
+    emit, stop, events = lines
+    assert run_job({"ping": True}, emit, stop) == 0 and events()[-1] == {"event": "done"}
+    assert run_job({"doctor": True}, emit, stop) == 0
+    found = events()[-1]
+    assert (found["executable"] == sys.executable and found["problems"] == []) or "face_landmarker" in str(found)
+    assert {"smirk", "NumPy", "media"} <= {label for label, _ in found["lines"]}
+    assert "onnx" in found["engine"].lower() or "torch" in found["engine"] or "none" in found["engine"]
+
+
+def test_who_is_in_it(detector, photo, tmp_path):
+    """Two people: the same portrait twice, once at half the size."""
+    import numpy as np
+    from PIL import Image
+
+    portrait = Image.open(photo).convert("RGB").crop((50, 0, 450, 400))
+    picture = Image.new("RGB", (720, 420), (90, 90, 90))
+    picture.paste(portrait.resize((200, 200)), (20, 100))
+    picture.paste(portrait, (300, 10))
+    picture.save(tmp_path / "two.png")
+    found = process({"faces_only": True, "media": str(tmp_path / "two.png"), "folder": str(tmp_path)})
+    assert found["event"] == "done" and found["media"]["width"] == 720 and found["frames"] == 1
+    large, small = found["faces"]
+    assert (large["number"], small["number"]) == (1, 0)  # numbers go from left to right, the list by size
+    assert large["box"][0] > 300 and small["box"][2] < 240
+    for face, size in ((large, 400), (small, 200)):
+        left, top, right, bottom = face["box"]
+        assert 0.2 * size < right - left < 0.7 * size and 0.2 * size < bottom - top < 0.7 * size
+        assert Image.open(face["thumbnail"]).size == (128, 128)
+    one, other = (np.asarray(Image.open(f["thumbnail"]).convert("L"), float).ravel() for f in (large, small))
+    assert np.corrcoef(one, other)[0, 1] > 0.9  # both show the face, whatever its size
+
+
+def test_numbers_of_the_list_are_those_of_the_takes(detector, clip, tmp_path):
+    found = process({"faces_only": True, "media": str(clip), "folder": str(tmp_path)})
+    done = process({"media": str(clip), "output": str(tmp_path / "a.npz"), "faces": "all", "solve": False})
+    assert [f["number"] for f in found["faces"]] == [load_take(p).info.face for p in done["takes"]]
+    assert 0 < found["faces"][0]["seen"] <= 12 == found["frames"]
+
+
+def test_previews_come_while_frames_are_read(detector, clip, tmp_path):
+    from PIL import Image
+
+    code, events = worker(json.dumps({"media": str(clip), "output": str(tmp_path / "a.npz"), "preview": str(tmp_path)}))
+    assert code == 0
+    shown = [e for e in events if e["event"] == "preview"]
+    assert shown and shown[0]["frame"] == 0 and shown[0]["faces"] == 1
+    assert Image.open(shown[-1]["path"]).size == (320, 320)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_unexpected_error_leaves_its_traceback_for_the_report(lines, tmp_path, capfd):
+    emit, stop, events = lines
+
+    def track(options, media, progress):
+        raise ZeroDivisionError("surprise")
+
+    assert run_job({"media": "a", "output": str(tmp_path / "a.npz")}, emit, stop, track) == 2
+    assert "surprise" in events()[-1]["message"] and "Traceback" in capfd.readouterr().err
