@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FLAME in Blender, from a file in the official format: the evaluated mesh is the decoder's, live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from checks import TOLERANCE, evaluated, shown
+
+from blender_smirk import api
+from blender_smirk.actions import WARNING_PROPERTY, apply_action, write_action
+from blender_smirk.eyelids import LIDS_MODIFIER, lids_before_skinning
+from blender_smirk.key_names import names_of
+from blender_smirk.materials import add_materials
+from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, model_of
+from blender_smirk.shape_keys import to_blender
+from smirk_core.heads.decode import decode
+from smirk_core.heads.flame import load_flame
+from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.rotation import quaternion_from_rotvec
+from smirk_core.take import Take, TakeInfo
+
+SETS = 50
+
+
+@pytest.fixture(scope="module", params=["faithful", "rig"])
+def flame(request: pytest.FixtureRequest, flame_file: Path) -> HeadModel:
+    return load_flame(flame_file, eyelids=request.param)
+
+
+def random_sets(model: HeadModel, count: int = SETS, seed: int = 7) -> dict[str, np.ndarray]:
+    """Head turned up to 60 degrees, neck, jaw open, gaze, lids about half closed, expressions to 3, any identity."""
+    rng = np.random.default_rng(seed)
+    axis = rng.standard_normal((count, 3))
+    turn = np.radians(rng.uniform(-60, 60, (count, 1)))
+    return {
+        "identity": rng.standard_normal((count, model.identity_size)),
+        "expression": rng.uniform(-3, 3, (count, model.expression_size)),
+        "eyelids": rng.uniform(0.3, 0.7, (count, 2)),
+        "rotation": turn * axis / np.linalg.norm(axis, axis=1, keepdims=True),
+        "neck": rng.uniform(-0.5, 0.5, (count, 3)),
+        "jaw": np.stack([rng.uniform(0.1, 0.6, count), *rng.uniform(-0.2, 0.2, (2, count))], axis=1),
+        "eyes": rng.uniform(-0.5, 0.5, (count, 4)),
+    }
+
+
+def exact(model: HeadModel, sets: dict[str, np.ndarray]) -> np.ndarray:
+    """(N, V, 3) the decoder in double precision, Blender axes."""
+    fields = {k: v.astype(np.float64) for k, v in vars(model).items() if getattr(v, "dtype", None) == np.float32}
+    return to_blender(decode(replace(model, **fields), sets).vertices)
+
+
+def take_of(model: HeadModel, sets: dict[str, np.ndarray]) -> Take:
+    groups = {name: values for name, values in sets.items() if name != "identity"}
+    info = TakeInfo(width=640, height=480, rate=25.0, head=model.name, head_digest=model.digest)
+    return Take(info, np.arange(len(groups["jaw"])) / 25.0, sets["identity"][0], groups, groups)
+
+
+def pose_by_hand(head: HeadObjects, model: HeadModel, sets: dict[str, np.ndarray], i: int) -> None:
+    """Set every slider and bone to set ``i``, as an animator would."""
+    names, blocks = names_of(head.mesh, model), head.keys.key_blocks
+    for keys, group in ((names.identity, "identity"), (names.expression, "expression"), (names.eyelids, "eyelids")):
+        for key, value in zip(keys, sets[group][i].tolist(), strict=True):
+            if key in blocks:
+                blocks[key].value = value
+    gaze = np.zeros((2, 3))
+    gaze[:, :2] = sets["eyes"][i].reshape(2, 2)
+    turns = [sets["rotation"][i], sets["neck"][i], sets["jaw"][i], *gaze]
+    for bone, turn in zip(model.joint_names, turns, strict=True):
+        head.armature.pose.bones[bone].rotation_quaternion = quaternion_from_rotvec(turn[None])[0].tolist()
+    bpy.context.view_layer.update()
+
+
+def test_live_identity_posed_by_hand_is_the_decode(flame: HeadModel) -> None:
+    sets = random_sets(flame)
+    truth = exact(flame, sets)
+    head = build_head(flame, np.zeros(0), "Head", identity_keys="all")
+    errors = []
+    for i in range(SETS):
+        pose_by_hand(head, flame, sets, i)
+        errors.append(np.abs(shown(head) - truth[i]).max())
+    print(f"\nlive identity: worst of {SETS} sets {max(errors):.1e} m")
+    assert max(errors) <= TOLERANCE
+    assert np.abs(truth[1:] - truth[:-1]).max(axis=(1, 2)).min() > 1000 * TOLERANCE
+
+
+def test_baked_identity_played_by_an_action_is_the_decode(flame: HeadModel) -> None:
+    errors = []
+    for seed in range(5):
+        sets = random_sets(flame, SETS // 5, seed)
+        sets["identity"][:] = sets["identity"][0]
+        truth = exact(flame, sets)
+        take = take_of(flame, sets)
+        head = build_head(flame, take.identity, "Head")
+        apply_action(write_action(take, flame, head, "Take", rate=25.0), head.armature, head.keys)
+        errors += [np.abs(evaluated(head, 1 + i) - truth[i]).max() for i in range(len(take))]
+    print(f"\nbaked identity: worst of {len(errors)} sets {max(errors):.1e} m")
+    assert len(errors) == SETS
+    assert max(errors) <= TOLERANCE
+
+
+def test_lids_and_joints_are_what_make_it_exact(flame: HeadModel) -> None:
+    """The comparison sees lids of the other kind, and joints that do not follow the expression."""
+    sets = random_sets(flame, 1)
+    head = build_head(flame, sets["identity"][0], "Head")
+    pose_by_hand(head, flame, sets, 0)
+    other = replace(flame, eyelids_after_skinning=not flame.eyelids_after_skinning)
+    stiff = replace(flame, joints_follow_expression=False)
+    for wrong in (other, stiff):
+        assert np.abs(shown(head) - exact(wrong, sets)[0]).max() > 10 * TOLERANCE
+
+
+def test_survives_a_file(flame: HeadModel, tmp_path: Path) -> None:
+    sets = random_sets(flame, 2)
+    build_head(flame, sets["identity"][0], "Head", identity_keys=10, names="flame")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "head.blend"))
+    head = HeadObjects.of(bpy.data.objects["Head"])
+    assert head is not None
+    sets["identity"][1, 10:] = sets["identity"][0, 10:]  # only ten are live
+    truth = exact(flame, sets)
+    for i in range(2):
+        pose_by_hand(head, flame, sets, i)
+        assert np.abs(shown(head) - truth[i]).max() <= TOLERANCE
+    bake_identity(head, flame)
+    assert np.abs(shown(head) - truth[1]).max() <= TOLERANCE
+    assert "Shape1" not in head.keys.key_blocks
+    add_identity_keys(head, flame, 3)
+    assert np.abs(shown(head) - truth[1]).max() <= TOLERANCE
+
+
+def test_all_drivers_are_simple(flame: HeadModel) -> None:
+    head = build_head(flame, np.zeros(0), "Head", identity_keys="all", names="flame")
+    blocks: list[bpy.types.ID] = [head.armature, head.keys]
+    if flame.eyelids_after_skinning:
+        blocks.append(head.mesh.modifiers[LIDS_MODIFIER].node_group)
+    drivers = [curve.driver for block in blocks for curve in block.animation_data.drivers]
+    assert all(driver.is_simple_expression and driver.is_valid for driver in drivers)
+    assert all(len(driver.expression) <= 255 for driver in drivers)
+    keys = [key.name for key in head.keys.key_blocks]
+    assert keys[1:301] == [f"Shape{k}" for k in range(1, 301)]
+    assert keys[301:351] == [f"Exp{k}" for k in range(1, 51)]
+    assert keys[353:] == [f"Pose{k}" for k in range(1, 37)]
+    assert (head.keys.key_blocks["Exp1"].slider_min, head.keys.key_blocks["Exp1"].slider_max) == (-10.0, 10.0)
+    assert [bone.name for bone in head.armature.data.bones] == ["root", "neck", "jaw", "left_eye", "right_eye"]
+
+
+def test_exporters_get_lids_as_keys(flame: HeadModel) -> None:
+    sets = random_sets(flame, 1)
+    head = build_head(flame, sets["identity"][0], "Head")
+    pose_by_hand(head, flame, sets, 0)
+    turning = exact(replace(flame, eyelids_after_skinning=False), sets)[0]
+    with lids_before_skinning([head.mesh]):
+        bpy.context.view_layer.update()
+        assert np.abs(shown(head) - turning).max() <= TOLERANCE
+        assert not any(key.mute for key in head.keys.key_blocks)
+    bpy.context.view_layer.update()
+    assert np.abs(shown(head) - exact(flame, sets)[0]).max() <= TOLERANCE
+
+
+def test_the_rig_finds_its_model(flame_file: Path) -> None:
+    take = take_of(load_flame(flame_file), random_sets(load_flame(flame_file), 3))
+    made = api.add_take(take, head=flame_file, name="Head")
+    head = HeadObjects(made.armature, made.mesh)
+    found = model_of(head)
+    assert found.digest == take.info.head_digest
+    assert api.apply_take(made.armature, take).name.startswith("Head")
+
+
+def test_a_slider_that_ends_too_soon_is_reported(flame: HeadModel) -> None:
+    sets = random_sets(flame, 2)
+    sets["expression"][1, 4] = -12.5
+    take = take_of(flame, sets)
+    head = build_head(flame, take.identity, "Head")
+    action = write_action(take, flame, head, "Take", rate=25.0)
+    assert action[WARNING_PROPERTY] == "Blender's sliders end at 10: exp_005 -12.5 are cut off there."
+
+
+def test_materials_do_without_masks(flame: HeadModel) -> None:
+    bare = replace(flame, regions={}, uvs=np.zeros((0, 2), np.float32), polygon_uvs=np.zeros((0, 4), np.int32))
+    head = build_head(bare, np.zeros(0), "Head")
+    add_materials(head.mesh, bare)
+    assert [slot.material is not None for slot in head.mesh.material_slots] == [True] * len(flame.material_names)
