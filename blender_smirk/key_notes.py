@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 __all__ = ["KeyNote", "curves_of", "edited_curves", "key_bags", "note_keys", "note_of"]
 
 NOTE_PROPERTY = "smirk_keys"
+_PART = "smirk_part_"  # custom property of an action without slots, as in actions.py
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class KeyNote:
 def key_bags(action: bpy.types.Action) -> dict[str, bpy.types.ActionChannelbag]:
     """The curves of an action by the kind of data-block that plays them; the first slot of a kind counts."""
     bags: dict[str, bpy.types.ActionChannelbag] = {}
+    if bpy.app.version < (4, 4):  # without slots: an action for each block, which holds its curves itself
+        old: Any = action
+        parts = {k.removeprefix(_PART): v for k, v in old.items() if k.startswith(_PART)}
+        return {old.id_root: old} | parts
     by_slot = {b.slot_handle: b for layer in action.layers for s in layer.strips for b in s.channelbags}
     for slot in action.slots:
         if slot.handle in by_slot:
@@ -58,9 +63,14 @@ def curves_of(action: bpy.types.Action) -> Iterator[tuple[str, bpy.types.FCurve]
             yield f"{kind} {curve.data_path} {curve.array_index}", curve
 
 
-def note_keys(action: bpy.types.Action, note: KeyNote) -> None:
-    """Remember how the keys of an action were written, and what they are now."""
-    prints = {name: _print(curve) for name, curve in curves_of(action)}
+def note_keys(action: bpy.types.Action, note: KeyNote, edited: Collection[str] = ()) -> None:
+    """Remember how the keys of an action were written, and what they are now.
+
+    Curves named in ``edited`` were left as a hand had made them, and go on counting as edited.
+    """
+    before = (_read(action) or {}).get("curves", {})
+    prints = {name: _print(curve) for name, curve in curves_of(action) if name not in edited}
+    prints |= {name: before[name] for name in edited if name in before}
     action[NOTE_PROPERTY] = json.dumps(asdict(note) | {"curves": prints})
 
 
