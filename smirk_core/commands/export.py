@@ -11,7 +11,7 @@ from ..export.csv import write_csv
 from ..export.json import write_json
 from ..export.npz import write_npz
 from ..export.obj import write_obj
-from ..heads.library import load_head
+from ..heads.library import head_of_take
 from ..take import load_take
 from .batch import Job, run_batch
 from .outputs import check_suffix
@@ -25,7 +25,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("export", help="a take as .csv, .json, .obj or .npz")
     parser.add_argument("take", metavar="TAKE", help="NAME.take.npz")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file ending in {', '.join(SUFFIXES)}")
-    parser.add_argument("--head", default="open", metavar="open|FILE", help="head model that the take was made with")
+    parser.add_argument(
+        "--head", metavar="FILE|NAME", help="the head of the take, where it is neither the bundled nor an imported one"
+    )
     parser.add_argument("--raw", action="store_true", help="the curves before any filter")
     parser.add_argument(
         "--layout", default="plain", choices=("plain", "livelink"), help=".csv: our names, or Live Link Face's header"
@@ -38,7 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     suffix = check_suffix(arguments.output, SUFFIXES)
     check_writable(arguments.output)
-    take, head = load_take(arguments.take), load_head(arguments.head)
+    take = load_take(arguments.take)
+    head = head_of_take(take, arguments.head)
     output, raw = Path(arguments.output), arguments.raw
 
     def work(index: int, job: Job) -> None:

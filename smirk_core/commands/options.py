@@ -7,10 +7,11 @@ import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..encoder.runtime import DEVICES, find_encoder
 from ..errors import AssetError, Cancelled, SmirkError
+from ..heads.library import HEAD_NAMES, is_head_name
 from ..progress import Progress, silent
 from ..refine.layers import check_layer, parse_layer
 from ..take import Take
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["TrackOptions", "add_track_arguments"]
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 @dataclass(frozen=True)
 class TrackOptions:
     """Everything that shapes a track but the medium itself.
 
     Attributes:
-        head: ``open``, or a file in the open head's format.
-        encoder: ``none``; this version ships no image encoder.
-        solve: fit the whole clip at once; without it every frame stands alone.
+        head: ``open``, a ``.npz`` in the open head's format, a FLAME ``.pkl``, or the name of an imported FLAME.
+        encoder: ``none``, ``bundled``, ``smirk`` (the user's imported checkpoint), or a file: SMIRK's ``.pt``, our
+            ``.safetensors`` or ``.onnx``.
+        solve: fit the whole clip at once; without it every frame stands alone, and with an encoder the take is the
+            encoder's word alone.
         faces: ``largest``, ``all``, or how many.
         start, end, step: frames of the source; ``end`` is the first frame left out.
         neutral_frame: frame of the source in which the face rests; ``None``: found by itself.
-        device: where networks run.
+        device: where the encoder runs.
         filters: layers of :mod:`smirk_core.refine.layers`.
         sequence: a picture with a number in its name stands for the whole numbered run.
     """
@@ -57,20 +58,17 @@ class TrackOptions:
         Raises:
             SmirkError: one line that says what is wrong and what to do.
         """
-        if self.encoder != "none":
+        if not is_head_name(self.head):
             raise AssetError(
-                f"There is no image encoder in this version, so --encoder {self.encoder} cannot be used; "
-                "leave it out (landmarks and the clip solve do the work)."
-            )
-        if self.head != "open" and Path(self.head).suffix != ".npz":
-            raise AssetError(
-                f"Cannot use {self.head} as a head: this version reads the bundled head and .npz files in its format, "
-                "no FLAME files yet."
+                f"Cannot use {self.head} as a head: give open, a .npz file in the bundled head's format, a FLAME .pkl "
+                f"file, or the name of an imported one ({', '.join(HEAD_NAMES[1:])})."
             )
         if self.device not in DEVICES:
             raise SmirkError(f"Unknown device '{self.device}'; there are {', '.join(DEVICES)}.")
-        if self.device in ("cuda", "mps"):
-            raise SmirkError(f"Nothing in this version runs on {self.device}; use --device auto.")
+        if self.encoder != "none":
+            find_encoder(self.encoder)
+        elif self.device not in ("auto", "cpu"):
+            raise SmirkError(f"Without an encoder nothing runs on {self.device}; use --device auto.")
         faces = self.faces
         if not (faces in ("largest", "all") or (isinstance(faces, int) and faces >= 1)):
             raise SmirkError(f"--faces is 'largest', 'all' or a number from 1 on, not {faces!r}.")
@@ -137,6 +135,7 @@ class TrackOptions:
             os.path.abspath(media),  # noqa: PTH100 - may be a pattern; a take must find its footage from any folder
             head=self.head,
             encoder=self.encoder,
+            device=self.device,
             solve=self.solve,
             faces=self.faces,
             start=self.start,
@@ -153,18 +152,23 @@ class TrackOptions:
 def add_track_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that every tracking command has."""
     group = parser.add_argument_group("tracking")
-    group.add_argument("--head", default="open", metavar="open|FILE", help="head model (default: the bundled one)")
+    group.add_argument(
+        "--head",
+        default="open",
+        metavar="open|FILE|NAME",
+        help="head model: the bundled one (default), a .npz in its format, a FLAME .pkl, or an imported FLAME's name",
+    )
     group.add_argument(
         "--encoder",
         default="none",
-        metavar="none|bundled|FILE",
-        help="image encoder (this version has none: landmarks and the solve do the work)",
+        metavar="none|bundled|smirk|FILE",
+        help="image encoder: SMIRK's .pt, or .safetensors, .onnx (default: none, landmarks and the solve do the work)",
     )
     group.add_argument(
         "--solve",
         default=True,
         action=argparse.BooleanOptionalAction,
-        help="fit the whole clip at once (default), or every frame alone",
+        help="fit the whole clip at once (default), or every frame alone; with an encoder: its word and nothing else",
     )
     group.add_argument("--faces", default="largest", metavar="largest|all|N", help="whom to track (default: largest)")
     group.add_argument("--start", type=int, default=0, metavar="FRAME", help="first frame, counted from 0")
@@ -176,7 +180,7 @@ def add_track_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sequence", action="store_true", help="MEDIA is a picture of a numbered run; read the whole run"
     )
-    group.add_argument("--device", default="auto", choices=DEVICES, help="where networks run")
+    group.add_argument("--device", default="auto", choices=DEVICES, help="where the encoder runs")
     group.add_argument(
         "--filter",
         action="append",

@@ -20,7 +20,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("take", metavar="TAKE", help="NAME.take.npz")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file ending in {', '.join(SUFFIXES)}")
     parser.add_argument("--media", metavar="FILE", help="the footage, where it is no longer where the take says")
-    parser.add_argument("--head", default="open", metavar="open|FILE", help="head model that the take was made with")
+    parser.add_argument(
+        "--head", metavar="FILE|NAME", help="the head of the take, where it is neither the bundled nor an imported one"
+    )
     parser.set_defaults(run=run)
 
 
@@ -30,10 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     take = load_take(arguments.take)
 
     def work(index: int, job: Job) -> None:
-        from ..heads.library import load_head
+        from ..heads.library import head_of_take
         from ..rendering.preview import preview
 
-        model = load_head(arguments.head)
+        model = head_of_take(take, arguments.head)
         job.wrote(preview(take, arguments.output, media=arguments.media, progress=job.progress, model=model))
 
     return run_batch([arguments.take], work)

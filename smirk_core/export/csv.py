@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import ExportError
 from ..heads.head_model import HeadModel
 from ..heads.parameters import ARKIT_NAMES
 from ..take import Take
 from .atomic import atomic
-from .curves import ANGLE_NAMES, curves_of
+from .curves import curves_of
 
 __all__ = ["write_csv"]
 
@@ -45,13 +46,18 @@ def write_csv(
         raw: the curves before filtering.
 
     Raises:
-        TakeError: the take was made with another head. ExportError: the file cannot be written.
+        TakeError: the take was made with another head.
+        ExportError: the file cannot be written, or a head without ARKit's expressions was asked for Live Link's table.
         ValueError: unknown layout.
     """
+    if layout == "livelink" and not head.angles:
+        raise ExportError(
+            f"Live Link's table needs ARKit's curves, which {head.name} does not have; use --layout plain."
+        )
     curves = curves_of(take, head, raw=raw)
     count = len(curves.times)
     if layout == "plain":
-        header = ("time", *ARKIT_NAMES, *ANGLE_NAMES)
+        header = ("time", *curves.names)
         table = np.concatenate([curves.times[:, None], curves.table], axis=1)
         first, line = [""] * count, ",".join(["%.6f"] * table.shape[1])
     elif layout == "livelink":

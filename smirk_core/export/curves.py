@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A take as named curves: the 52 ARKit weights and the angles of head and eyes. What tables and JSON are made of."""
+"""A take as named curves: weights, and the angles of head and eyes. What tables and JSON are made of.
+
+The weights are ARKit's 52 where the head's expressions are; else the head's own expressions, lids and jaw.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from ..heads.parameters import ARKIT_NAMES
 from ..heads.rotation import matrix_from_rotvec
 from ..take import Take
 
-__all__ = ["ANGLE_NAMES", "Curves", "check_head", "curves_of", "yaw_pitch_roll"]
+__all__ = ["ANGLE_NAMES", "OWN_NAMES", "Curves", "check_head", "curves_of", "yaw_pitch_roll"]
 
 Floats = npt.NDArray[np.floating[Any]]
 ANGLE_NAMES: tuple[str, ...] = (
     "HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "RightEyeYaw", "RightEyePitch",
 )  # fmt: skip
+# What follows the expressions of a head that does not have ARKit's.
+OWN_NAMES: tuple[str, ...] = ("eyelid_left", "eyelid_right", "jaw_x", "jaw_y", "jaw_z")
 
 
 @dataclass(frozen=True)
@@ -30,22 +35,25 @@ class Curves:
 
     Attributes:
         times: (N,) seconds.
-        weights: (N, 52) in the order of :data:`ARKIT_NAMES`.
+        weights: (N, W) in the order of ``weight_names``.
         angles: (N, 7) radians in the order of :data:`ANGLE_NAMES`.
+        weight_names: ARKit's 52 names; for a head with other expressions (FLAME) theirs, then :data:`OWN_NAMES` with
+            the jaw's rotation vector in radians.
     """
 
     times: Floats
     weights: Floats
     angles: Floats
+    weight_names: tuple[str, ...] = ARKIT_NAMES
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all 59 columns of :attr:`table`."""
-        return ARKIT_NAMES + ANGLE_NAMES
+        """Names of all columns of :attr:`table`."""
+        return self.weight_names + ANGLE_NAMES
 
     @property
     def table(self) -> Floats:
-        """(N, 59) weights and angles side by side."""
+        """(N, W + 7) weights and angles side by side."""
         return np.concatenate([self.weights, self.angles], axis=1)
 
 
@@ -84,5 +92,15 @@ def curves_of(take: Take, head: HeadModel, *, raw: bool = False) -> Curves:
     groups = take.raw if raw else take.filtered
     eyes = np.asarray(groups.get("eyes", np.zeros((len(take), 4))), np.float64)
     turns = yaw_pitch_roll(groups.get("rotation", np.zeros((len(take), 3))))
-    weights = arkit_from_groups(head, {k: v for k, v in groups.items() if len(v)})
-    return Curves(np.asarray(take.times, np.float64), weights, np.concatenate([turns, eyes[:, [1, 0, 3, 2]]], axis=1))
+    names = ARKIT_NAMES
+    if head.angles:
+        weights = arkit_from_groups(head, {k: v for k, v in groups.items() if len(v)})
+    else:
+        names = (*head.expression_names, *OWN_NAMES)
+        weights = np.zeros((len(take), len(names)))
+        expression = groups.get("expression", weights[:, :0])
+        weights[:, : expression.shape[1]] = expression
+        weights[:, -5:-3] = groups.get("eyelids", 0.0)
+        weights[:, -3:] = groups.get("jaw", 0.0)
+    angles = np.concatenate([turns, eyes[:, [1, 0, 3, 2]]], axis=1)
+    return Curves(np.asarray(take.times, np.float64), weights, angles, names)

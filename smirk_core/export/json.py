@@ -21,8 +21,8 @@ __all__ = ["write_json"]
 def write_json(take: Take, head: HeadModel, path: str | os.PathLike[str], *, raw: bool = False) -> Path:
     """Write ``path``: ``info``, ``times`` (s), ``curves`` {name: [N]}, ``identity`` [K], ``groups`` {name: [N][size]}.
 
-    Curves are ARKit weights and angles in radians, by name; ``groups`` are the take's own numbers with the names of
-    the head's expressions beside them.
+    Curves are weights (see :class:`smirk_core.export.curves.Curves`) and angles in radians, by name; ``groups`` are
+    the take's own numbers with the names of the head's expressions beside them.
 
     Raises:
         TakeError: the take was made with another head. ExportError: the file cannot be written.

@@ -17,7 +17,16 @@ import numpy.typing as npt
 
 from ..errors import AssetError
 from ..user_assets import FLAME_KINDS, KNOWN_SHA256
-from .flame_assets import TRIANGLES, VERTICES, find_file, read_embeddings, read_eyelids, read_masks, read_uvs
+from .flame_assets import (
+    TRIANGLES,
+    VERTICES,
+    find_file,
+    read_embeddings,
+    read_eyelids,
+    read_masks,
+    read_uvs,
+    search_folders,
+)
 from .head_model import HeadModel
 from .safe_pickle import Opaque, SparseMatrix, load_pickle, read_bytes
 
@@ -191,9 +200,7 @@ class _Extras:
     """What the files around the model add, and notes on those that are missing."""
 
     def __init__(self, path: Path, assets: Path | None, faces: npt.NDArray[Any]) -> None:
-        if assets is not None and not assets.is_dir():
-            raise AssetError(f"There is no assets folder {assets}.")
-        folders = (path.parent, path.parent.parent) if assets is None else (assets, path.parent, path.parent.parent)
+        folders = search_folders(path, assets)
 
         def search(kind: str) -> Path | None:
             return find_file(kind, folders)

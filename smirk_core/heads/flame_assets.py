@@ -18,9 +18,20 @@ from .head_model import ContourEmbedding, LandmarkEmbedding
 from .landmark_sets import MEDIAPIPE_105
 from .safe_pickle import load_npy, load_npz, load_pickle, read_bytes
 
-__all__ = ["TRIANGLES", "VERTICES", "find_file", "read_embeddings", "read_eyelids", "read_masks", "read_uvs"]
+__all__ = [
+    "AROUND",
+    "TRIANGLES",
+    "VERTICES",
+    "find_file",
+    "read_embeddings",
+    "read_eyelids",
+    "read_masks",
+    "read_uvs",
+    "search_folders",
+]
 
 VERTICES, TRIANGLES = 5023, 9976
+AROUND = ("l_eyelid", "r_eyelid", "mediapipe_embedding", "landmark_embedding", "flame_masks", "head_template")
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
@@ -32,6 +43,19 @@ def find_file(kind: str, folders: tuple[Path, ...]) -> Path | None:
             if (path := folder / name).is_file():
                 return path
     return find(kind)
+
+
+def search_folders(path: Path, assets: Path | None) -> tuple[Path, ...]:
+    """Where the files around the model ``path`` may lie, the folder that the user names first.
+
+    Raises:
+        AssetError: that folder does not exist.
+    """
+    if assets is None:
+        return path.parent, path.parent.parent
+    if not assets.is_dir():
+        raise AssetError(f"There is no assets folder {assets}.")
+    return assets, path.parent, path.parent.parent
 
 
 def _checked(path: Path, array: Any, shape: tuple[int, ...], what: str) -> npt.NDArray[Any]:

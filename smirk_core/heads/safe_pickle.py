@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import AssetError
+from ..safe_npz import read_arrays
 from .pickle_arrays import ARRAY_GLOBALS, PYTHON_GLOBALS, Opaque, SparseMatrix
 from .pickle_machine import Global, Maker, RestrictedUnpickler, Unfinished
 from .pickle_tensors import TENSOR_GLOBALS
@@ -136,26 +136,17 @@ def load_npy(source: _PathLike | bytes, *, what: str = "") -> npt.NDArray[Any]:
 
 
 def load_npz(path: _PathLike) -> dict[str, npt.NDArray[Any]]:
-    """All arrays of a ``.npz`` file, each read by :func:`load_npy`.
+    """All arrays of a ``.npz`` file; arrays of objects are refused.
 
     Raises:
-        AssetError: missing, damaged, unfolds to more than :data:`MAX_FILE`, or asks for a name that is not allowed.
+        AssetError: missing, damaged, or unfolds to more than any model file does.
     """
-    data, what = read_bytes(path), str(path)
+    what = str(path)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            if len(members) > 10_000 or sum(member.file_size for member in members) > MAX_FILE:
-                raise AssetError(f"{what} unfolds to far more than a model file holds; it is not read.")
-            arrays = {}
-            for member in members:
-                with archive.open(member) as file:
-                    content = file.read(member.file_size + 1)  # a member may be larger than it says
-                if len(content) != member.file_size:
-                    raise ValueError("size")
-                arrays[member.filename.removesuffix(".npy")] = load_npy(content, what=f"{what} ({member.filename})")
-            return arrays
-    except AssetError:
-        raise
-    except Exception as error:  # zip, zlib, names
-        raise AssetError(f"{what} is not a .npz file, or it is damaged.") from error
+        return read_arrays(path)
+    except FileNotFoundError as error:
+        raise AssetError(f"There is no file {what}.") from error
+    except OSError as error:
+        raise AssetError(f"Cannot read {what}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise AssetError(f"{what} is not a .npz file of arrays, or it is damaged: {error}.") from error

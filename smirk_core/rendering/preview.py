@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ExportError, MediaError, TakeError
+from ..errors import AssetError, ExportError, MediaError, TakeError
 from ..heads.decode import decode, landmark_points, project
-from ..heads.head_model import HeadModel
-from ..heads.library import load_head
+from ..heads.head_model import HeadModel, LandmarkEmbedding
+from ..heads.library import head_of_take
 from ..heads.rotation import matrix_from_rotvec
 from ..progress import Progress, silent
 from ..take import Take
@@ -55,7 +55,7 @@ def preview(
         columns: any of ``photo``, ``overlay`` (the head over the photo), ``head`` (alone) and ``dots`` (the head's
             landmarks on the photo), in this order.
         progress: told after every frame; may raise :class:`smirk_core.errors.Cancelled`, which leaves no file.
-        model: the head of the take; the bundled open head where not given.
+        model: the head of the take; looked for by its name and fingerprint where not given.
         size: pixels of each square panel, made even.
         frames: how many moments a contact sheet shows, spread evenly over the take.
 
@@ -74,7 +74,7 @@ def preview(
     kind = output.suffix.lower()
     if kind not in (".mp4", ".png", ".jpg", ".jpeg"):
         raise ExportError(f"Cannot write a preview to {output}: the name must end in .mp4, .png or .jpg.")
-    model = load_head() if model is None else model
+    model = head_of_take(take) if model is None else model
     _check(take, model)
     source = _footage(take, media)
     if source is None:
@@ -88,7 +88,8 @@ def preview(
 def _check(take: Take, model: HeadModel) -> None:
     if "camera" not in take.filtered:
         raise TakeError("The take has no camera, so its head cannot be placed in a picture.")
-    if take.info.head and take.info.head != model.name:
+    same = take.info.head_digest == model.digest if take.info.head_digest else take.info.head in ("", model.name)
+    if not same:
         raise TakeError(f"The take was made for the head '{take.info.head}', not for '{model.name}'; give that head.")
     given = (len(take.identity), take.filtered.get("expression", np.zeros((1, 0))).shape[1])
     if given[0] > model.identity_size or given[1] > model.expression_size:
@@ -128,9 +129,14 @@ def _box(take: Take, model: HeadModel) -> Box:
     return head_box(np.array(corners), margin=0.08)
 
 
+def _marks(model: HeadModel) -> LandmarkEmbedding | None:
+    """Landmarks that reach down to the chin."""
+    return model.landmarks.get("mediapipe_478") or model.landmarks.get("ibug_68")
+
+
 def _chin(model: HeadModel) -> float:
     """Height of the chin of the mean head, metres: the lowest landmark."""
-    marks = model.landmarks.get("mediapipe_478")
+    marks = _marks(model)
     if marks is None:
         return float(model.template[:, 1].min())
     return float(landmark_points(model, model.template[None], marks)[0, :, 1].min())
@@ -144,7 +150,7 @@ def _neck_fade(model: HeadModel, vertices: Floats, camera: Floats, down: Floats,
         down: (3,) where the head's own "down" points in the camera frame.
         size: pixels of the panel.
     """
-    marks = model.landmarks.get("mediapipe_478")
+    marks = _marks(model)
     flat = np.array([down[0], -down[1]])
     length = float(np.hypot(*flat))
     if marks is None or length < 0.3:  # seen from above or below there is no neck to speak of
@@ -207,11 +213,18 @@ def _panels(
             fade = _neck_fade(model, vertices, camera, np.asarray(turn) @ [0.0, -1.0, 0.0], size)
             panels.append(blend(photo, image, alpha * fade, 0.82 if seen > 0.5 else 0.3))
         elif column == "dots" and photo is not None:
-            points = landmark_points(model, vertices[None], model.landmarks["mediapipe_478"])
+            points = landmark_points(model, vertices[None], _dots(model))
             panels.append(draw_dots(photo, project(points, camera[None])[0], radius=max(size / 400, 0.8)))
         elif column == "head" and image is not None and alpha is not None:
             panels.append(blend(_backdrop(size), image, alpha, 1.0 if seen > 0.5 else 0.4))
     return panels
+
+
+def _dots(model: HeadModel) -> LandmarkEmbedding:
+    for name in ("mediapipe_478", "mediapipe_105"):
+        if name in model.landmarks:
+            return model.landmarks[name]
+    raise AssetError(f"The head {model.name} has no landmarks of MediaPipe's to draw: their file was not found.")
 
 
 def _backdrop(size: int) -> Picture:
