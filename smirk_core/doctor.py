@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import __version__
-from .errors import SmirkError
+from . import __version__, user_assets
+from .errors import AssetError, SmirkError
 
 __all__ = ["Report", "examine"]
 
@@ -122,6 +122,30 @@ def _prior() -> str:
     return f"{path.stat().st_size / 1e6:.1f} MB, {path}"
 
 
+def _flame() -> str:
+    heads = [s for s in user_assets.status() if s.kind in user_assets.FLAME_KINDS and s.path]
+    if not heads:
+        raise AssetError("no FLAME model of yours; not needed with the bundled head (smirk assets list says where)")
+    return ", ".join(f"{s.title}{'' if s.verified else ' (unknown variant)'}, {s.path}" for s in heads)
+
+
+def _flame_files() -> str:
+    around = ("l_eyelid", "r_eyelid", "landmark_embedding", "mediapipe_embedding", "flame_masks", "head_template")
+    states = [s for s in user_assets.status() if s.kind in around]
+    here = ", ".join(s.kind for s in states if s.path)
+    missing = ", ".join(s.kind for s in states if not s.path)
+    if not here:
+        raise AssetError(f"none of {missing}; only needed with FLAME (smirk assets list says where)")
+    return here + (f"; missing: {missing}" if missing else "")
+
+
+def _encoder() -> str:
+    state = next(s for s in user_assets.status() if s.kind == "smirk-checkpoint")
+    if state.path is None:
+        raise AssetError("no SMIRK checkpoint of yours; tracking works without (smirk assets list says where)")
+    return f"{state.title}, {state.path}; onnxruntime {_version('onnxruntime')}"
+
+
 def examine() -> Report:
     """Look at everything that matters; nothing is changed, and nothing is downloaded."""
     report = Report()
@@ -135,7 +159,9 @@ def examine() -> Report:
     report.add("landmark prior", _prior)
     report.add("faces", _detector, needed=True)
     report.add("media", _codecs, needed=True)
-    report.add("encoder", lambda: "none in this version: landmarks and the clip solve")
+    report.add("FLAME", _flame)
+    report.add("FLAME's files", _flame_files)
+    report.add("encoder", _encoder)
     report.add("Blender module", _bpy)
     report.add("Blender program", _blender)
     report.add("torch", _torch)

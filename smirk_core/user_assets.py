@@ -6,11 +6,31 @@ Files lie in ``DATA/assets/KIND/ORIGINAL NAME``, one file a kind.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
+import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FLAME_KINDS", "KINDS", "KNOWN_SHA256", "OFFICIAL_NAMES", "data_folder", "find"]
+from .asset_catalog import CATALOG
+from .errors import AssetError
+
+__all__ = [
+    "FLAME_KINDS",
+    "KINDS",
+    "KNOWN_SHA256",
+    "OFFICIAL_NAMES",
+    "AssetStatus",
+    "data_folder",
+    "digest_of",
+    "find",
+    "place",
+    "remove",
+    "status",
+]
 
 # FLAME heads in the order in which "flame" looks for one: the first is what SMIRK was trained with.
 FLAME_KINDS: tuple[str, ...] = (
@@ -76,3 +96,90 @@ def find(kind: str) -> Path | None:
     if not folder.is_dir():
         return None
     return next((p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")), None)
+
+
+@dataclass(frozen=True)
+class AssetStatus:
+    """What is known of one kind of asset, for a list or a preferences panel.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        title, purpose, where, licence: for people; ``where`` to get it, with the address.
+        path: the user's file; None where there is none.
+        verified: it is, byte for byte, a file that is known; False for another variant with the right content.
+    """
+
+    kind: str
+    title: str
+    purpose: str
+    path: Path | None
+    verified: bool
+    where: str
+    licence: str
+
+
+def status() -> list[AssetStatus]:
+    """The state of every kind, in the order of :data:`KINDS`. Quick: a file is read again only when it has changed.
+
+    Raises:
+        AssetError: a file that is there cannot be read.
+    """
+    states = []
+    for kind in KINDS:
+        words, path = CATALOG[kind], find(kind)
+        verified = path is not None and KNOWN_SHA256.get(digest_of(path)) == kind
+        states.append(AssetStatus(kind, words.title, words.purpose, path, verified, words.where, words.licence))
+    return states
+
+
+def place(kind: str) -> Path:
+    """The folder of a kind; not created.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"there is no asset kind '{kind}'")
+    return data_folder() / "assets" / kind
+
+
+def remove(kind: str) -> bool:
+    """Take the user's file of a kind out of the data folder; True where there was one.
+
+    Raises:
+        ValueError: there is no such kind. AssetError: it cannot be removed.
+    """
+    folder, path = place(kind), find(kind)
+    try:
+        if path is not None and path.parent != folder:  # a file from before there were folders
+            path.unlink()
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise AssetError(f"Cannot remove {path or folder}: {error.strerror or error}.") from error
+    return path is not None
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a kept file in hex, remembered beside it for as long as its size and time stay the same.
+
+    Raises:
+        AssetError: it cannot be read.
+    """
+    note = path.with_name(f".{path.name}.sha256")
+    try:
+        facts = path.stat()
+        mark = [facts.st_size, facts.st_mtime_ns]
+        try:
+            size, time, digest = json.loads(note.read_text(encoding="utf-8"))
+            if [size, time] == mark and isinstance(digest, str):
+                return digest
+        except (OSError, ValueError, TypeError, RecursionError):  # no note yet, or not one of ours
+            pass
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AssetError(f"Cannot read {path}: {error.strerror or error}.") from error
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs only time
+        note.write_text(json.dumps([*mark, digest]), encoding="utf-8")
+    return digest

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "importers": BASE | {"heads", "take", "safe_npz"},
     "retarget": BASE | {"heads", "take"},
     "refine": BASE | {"heads", "take"},
-    "tracking": BASE | {"heads", "take", "encoder", "refine"},
+    "tracking": BASE | {"heads", "take", "encoder", "refine", "user_assets"},
     "rendering": BASE | {"heads", "take", "tracking"},
     "neural": BASE | {"heads", "rendering", "encoder"},
     "export": BASE | {"heads", "take", "retarget"},
