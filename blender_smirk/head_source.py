@@ -9,8 +9,8 @@ from pathlib import Path
 
 import bpy
 
-from smirk_core.errors import AssetError
 from smirk_core.heads import library
+from smirk_core.heads.flame import EXPRESSIONS
 from smirk_core.heads.head_model import HeadModel
 
 __all__ = [
@@ -28,8 +28,10 @@ DIGEST_PROPERTY = "smirk_head_digest"  # its fingerprint,
 SOURCE_PROPERTY = "smirk_head_source"  # where it came from: "open" or a file,
 EYELIDS_PROPERTY = "smirk_eyelids"  # and when its lids are added: "rig" before or "faithful" after skinning
 
-_models: dict[str, HeadModel] = {}  # digest -> model, of this session; nothing of Blender's is kept
-_sources: dict[str, str] = {}
+EXPRESSIONS_PROPERTY = "smirk_expressions"  # how many expressions it has: FLAME's can be loaded with more or fewer
+
+_models: dict[tuple[str, int], HeadModel] = {}  # by digest and expressions, of this session; nothing of Blender's
+_sources: dict[str, str] = {}  # digest -> where it was loaded from
 
 
 def load_remembered(head: str | os.PathLike[str] | HeadModel) -> HeadModel:
@@ -39,32 +41,34 @@ def load_remembered(head: str | os.PathLike[str] | HeadModel) -> HeadModel:
         AssetError: the file is missing, damaged or of another kind.
     """
     model = head if isinstance(head, HeadModel) else library.load_head(head)
-    _models[model.digest] = model
+    _models[model.digest, model.expression_size] = model
     if not isinstance(head, HeadModel):
-        _sources[model.digest] = "open" if str(head) == "open" else str(Path(head).absolute())
+        _sources[model.digest] = str(head) if str(head) in library.HEAD_NAMES else str(Path(head).absolute())
     return model
 
 
 def mark(obj: bpy.types.Object, model: HeadModel) -> None:
     """Note on a rig's object which model it is of."""
-    _models[model.digest] = model
+    _models[model.digest, model.expression_size] = model
     obj[HEAD_PROPERTY] = model.name
     obj[DIGEST_PROPERTY] = model.digest
     obj[SOURCE_PROPERTY] = _sources.get(model.digest, "")
+    obj[EXPRESSIONS_PROPERTY] = model.expression_size
     obj[EYELIDS_PROPERTY] = "faithful" if model.eyelids_after_skinning else "rig"
 
 
 def marked_model(obj: bpy.types.Object) -> HeadModel:
-    """The model noted on ``obj`` by :func:`mark`.
+    """The model noted on ``obj`` by :func:`mark`: of this session, from where it came from, or wherever it is now.
 
     Raises:
-        AssetError: its file is gone or is another one now.
+        AssetError: it is not here any more; the message says what to do.
     """
-    name, digest = obj[HEAD_PROPERTY], obj[DIGEST_PROPERTY]
-    if digest not in _models:
-        _models[digest] = library.load_head(obj.get(SOURCE_PROPERTY) or "open")
-    model = _models[digest]
-    if model.digest != digest:
-        raise AssetError(f"The head '{name}' that '{obj.name}' was built from is another one now: build it again.")
+    digest, expressions = obj[DIGEST_PROPERTY], obj.get(EXPRESSIONS_PROPERTY, EXPRESSIONS)
     faithful = obj.get(EYELIDS_PROPERTY, "rig") == "faithful"
+    model = _models.get((digest, expressions))
+    if model is None:
+        source = obj.get(SOURCE_PROPERTY, "")
+        here = source in library.HEAD_NAMES or Path(source).is_file()
+        model = library.find_head(obj[HEAD_PROPERTY], digest, source if here else None, expressions=expressions)
+        _models[digest, expressions] = model
     return model if model.eyelids_after_skinning == faithful else replace(model, eyelids_after_skinning=faithful)

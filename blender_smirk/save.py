@@ -17,6 +17,7 @@ import bpy
 from smirk_core.errors import ExportError
 from smirk_core.export.atomic import atomic
 
+from .eyelids import lids_before_skinning
 from .rig import HeadObjects
 
 __all__ = ["SUFFIXES", "save"]
@@ -147,7 +148,7 @@ def _heads_selected() -> Iterator[None]:
             raise ExportError(f"'{head.mesh.name}' is hidden and cannot be exported: show it, or delete it.")
     layer.objects.active = heads[0].armature
     try:
-        with _plain_colours(head.mesh for head in heads):
+        with _plain_colours(head.mesh for head in heads), lids_before_skinning([head.mesh for head in heads]):
             yield
     finally:
         for obj in list(bpy.context.selected_objects):

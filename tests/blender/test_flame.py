@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from checks import TOLERANCE, evaluated, shown
 
-from blender_smirk import api
+from blender_smirk import api, head_source
 from blender_smirk.actions import WARNING_PROPERTY, apply_action, write_action
 from blender_smirk.eyelids import LIDS_MODIFIER, lids_before_skinning
+from blender_smirk.head_source import load_remembered
 from blender_smirk.key_names import names_of
 from blender_smirk.materials import add_materials
 from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, model_of
 from blender_smirk.shape_keys import to_blender
+from smirk_core.errors import AssetError
 from smirk_core.heads.decode import decode
 from smirk_core.heads.flame import load_flame
 from smirk_core.heads.head_model import HeadModel
@@ -75,7 +78,9 @@ def pose_by_hand(head: HeadObjects, model: HeadModel, sets: dict[str, np.ndarray
     bpy.context.view_layer.update()
 
 
-def test_live_identity_posed_by_hand_is_the_decode(flame: HeadModel) -> None:
+def test_live_identity_posed_by_hand_is_the_decode(
+    flame: HeadModel, record_property: Callable[[str, object], None]
+) -> None:
     sets = random_sets(flame)
     truth = exact(flame, sets)
     head = build_head(flame, np.zeros(0), "Head", identity_keys="all")
@@ -83,12 +88,14 @@ def test_live_identity_posed_by_hand_is_the_decode(flame: HeadModel) -> None:
     for i in range(SETS):
         pose_by_hand(head, flame, sets, i)
         errors.append(np.abs(shown(head) - truth[i]).max())
-    print(f"\nlive identity: worst of {SETS} sets {max(errors):.1e} m")
+    record_property("worst_m", float(max(errors)))
     assert max(errors) <= TOLERANCE
     assert np.abs(truth[1:] - truth[:-1]).max(axis=(1, 2)).min() > 1000 * TOLERANCE
 
 
-def test_baked_identity_played_by_an_action_is_the_decode(flame: HeadModel) -> None:
+def test_baked_identity_played_by_an_action_is_the_decode(
+    flame: HeadModel, record_property: Callable[[str, object], None]
+) -> None:
     errors = []
     for seed in range(5):
         sets = random_sets(flame, SETS // 5, seed)
@@ -98,7 +105,7 @@ def test_baked_identity_played_by_an_action_is_the_decode(flame: HeadModel) -> N
         head = build_head(flame, take.identity, "Head")
         apply_action(write_action(take, flame, head, "Take", rate=25.0), head.armature, head.keys)
         errors += [np.abs(evaluated(head, 1 + i) - truth[i]).max() for i in range(len(take))]
-    print(f"\nbaked identity: worst of {len(errors)} sets {max(errors):.1e} m")
+    record_property("worst_m", float(max(errors)))
     assert len(errors) == SETS
     assert max(errors) <= TOLERANCE
 
@@ -162,13 +169,26 @@ def test_exporters_get_lids_as_keys(flame: HeadModel) -> None:
     assert np.abs(shown(head) - exact(flame, sets)[0]).max() <= TOLERANCE
 
 
-def test_the_rig_finds_its_model(flame_file: Path) -> None:
-    take = take_of(load_flame(flame_file), random_sets(load_flame(flame_file), 3))
-    made = api.add_take(take, head=flame_file, name="Head")
-    head = HeadObjects(made.armature, made.mesh)
+def test_the_rig_finds_its_model_in_another_session(
+    flame: HeadModel, flame_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = take_of(flame, random_sets(flame, 3))
+    load_remembered(flame_file)
+    api.add_take(take, head=flame, name="Head")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
+    monkeypatch.setattr(head_source, "_models", {})
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "head.blend"))
+    mesh = bpy.data.objects["Head"]
+    head = HeadObjects.of(mesh)
+    assert head is not None
     found = model_of(head)
-    assert found.digest == take.info.head_digest
-    assert api.apply_take(made.armature, take).name.startswith("Head")
+    assert found is not flame
+    assert (found.digest, found.eyelids_after_skinning) == (flame.digest, flame.eyelids_after_skinning)
+    assert api.apply_take(mesh, take)["smirk_names"] == "smirk"
+    monkeypatch.setattr(head_source, "_models", {})
+    head.armature[head_source.SOURCE_PROPERTY] = str(tmp_path / "gone.pkl")
+    with pytest.raises(AssetError, match="flame-custom"):
+        model_of(head)
 
 
 def test_a_slider_that_ends_too_soon_is_reported(flame: HeadModel) -> None:
