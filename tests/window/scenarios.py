@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-TAB = 195  # pixels from the top of the sidebar to our tab, behind Item, Tool and View
+TAB = 162  # pixels from the top of the sidebar to our tab, behind Item, Tool and View
 Steps = Generator[float, None, None]
 
 
