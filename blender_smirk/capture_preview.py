@@ -7,7 +7,6 @@ would leave a thumbnail of every one in the person's cache folder.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy.utils.previews
@@ -16,9 +15,9 @@ import numpy.typing as npt
 
 __all__ = ["LARGEST", "clear", "icon", "show", "shut_down", "start"]
 
-LARGEST = 256  # pixels of the longer side; the worker's are smaller, and a larger one is thinned out
+LARGEST = 512  # pixels of the longer side; the worker's are smaller, and a larger one is thinned out
 _icons: Any = None
-_shown: dict[str, str] = {}
+_shown: dict[str, tuple[str, int]] = {}
 
 
 def start() -> None:
@@ -37,12 +36,14 @@ def shut_down() -> None:
     _shown.clear()
 
 
-def show(name: str, path: str) -> bool:
+def show(name: str, path: str, version: int = 0) -> bool:
     """Make the picture in the file ``path`` the icon ``name``; returns whether it changed.
+
+    The same path with another ``version`` is another picture.
 
     A file that has gone or cannot be read leaves the icon as it is: the next one comes soon.
     """
-    if _icons is None or not path or _shown.get(name) == path:
+    if _icons is None or not path or _shown.get(name) == (path, version):
         return False
     try:
         picture = np.load(path, allow_pickle=False)
@@ -55,7 +56,7 @@ def show(name: str, path: str) -> bool:
     preview.image_size = preview.icon_size = (pixels.shape[1], pixels.shape[0])
     for target in (preview.image_pixels_float, preview.icon_pixels_float):
         target.foreach_set(pixels.ravel())
-    _shown[name] = path
+    _shown[name] = path, version
     return True
 
 
@@ -78,8 +79,3 @@ def clear(name: str = "") -> None:
     for key in [name] if name else list(_shown):
         if _shown.pop(key, None) is not None and _icons is not None and key in _icons:
             del _icons[key]
-
-
-def file_exists(path: str) -> bool:
-    """Whether the worker has written it."""
-    return Path(path).is_file()

@@ -62,12 +62,14 @@ class Session(Protocol):
         undo_name: of the undo step that it left; "" where the scene is as before.
         building: whether the scene is being changed, over some ticks.
         preview: path of the newest preview picture, or "".
+        previews: how many there have been; their names come again.
     """
 
     name: str
     state: State
     message: str
     preview: str
+    previews: int
 
     @property
     def undo_name(self) -> str: ...
@@ -113,7 +115,7 @@ class CaptureRequest:
         raw: key the take without its filters.
         lens: focal length of the perspective camera, mm.
         footage: bring footage and sound along.
-        picked: numbers of the faces to keep, 0 the largest; (): all that are tracked.
+        picked: numbers of the faces to keep, as a search for faces gives them; (): all that are tracked.
         python: the Python that the worker runs in; "": Blender's.
     """
 
@@ -130,9 +132,9 @@ class CaptureRequest:
 
     def job(self) -> dict[str, Any]:
         """The worker's job."""
-        job: dict[str, Any] = {**self.tracking, "media": self.media, "head": self.head}
+        job: dict[str, Any] = {**self.tracking, "media": self.media, "head": self.head, "preview": True}
         if self.picked:
-            job["faces"] = max(self.picked) + 1
+            job["faces"] = "all"  # a face has the same number in the search and in the take only so
         return job
 
 
@@ -144,6 +146,7 @@ class WorkerSession:
         self.state = State.TRACKING
         self.message = ""
         self.preview = ""
+        self.previews = 0
         self.worker = Worker(python or None)
         self._left = TimeLeft(clock)
         self._stops = 0
@@ -192,7 +195,7 @@ class WorkerSession:
             if kind == "progress":
                 self._left.update(str(event["stage"]), int(event["done"]), event.get("total"))
             elif kind == "preview":
-                self.preview = str(event.get("path", ""))
+                self.preview, self.previews = str(event.get("path", "")), self.previews + 1
             elif kind == "done":
                 self._arrived(event)
             elif kind == "error":
@@ -288,7 +291,7 @@ class CaptureSession(WorkerSession):
         try:
             takes = [load_take(path) for path in paths]
             picked = self.request.picked
-            self._takes = [t for n, t in enumerate(takes) if not picked or n in picked]
+            self._takes = [take for take in takes if not picked or take.info.face in picked]
             if len(self._takes) < len(picked):
                 self._notes.append(texts.FACES_MISSING.format(found=len(self._takes)))
             self._model = load_head(self.request.head)

@@ -45,7 +45,7 @@ def publish(queue: CaptureQueue, job: Any) -> bool:
     if session is not None:
         stage, fraction, left = session.progress()
         values.update(stage=stage, fraction=round(fraction, 3), left=duration_text(left))
-        changed = capture_preview.show(LIVE, session.preview)
+        changed = capture_preview.show(LIVE, session.preview, session.previews)
     else:
         capture_preview.clear(LIVE)
     for name, value in values.items():

@@ -52,11 +52,13 @@ class FaceSearch(WorkerSession):
         if scene is not None:
             settings = scene.smirk_capture
             settings.found.clear()
-            for number, face in enumerate(faces):
+            frames = max(1, int(event.get("frames", 1)))
+            for face in sorted(faces, key=lambda face: face["number"]):  # from left to right
                 item = settings.found.add()
-                item.number, item.seen, item.picked = number, float(face.get("seen", 1.0)), number == 0
-                capture_preview.clear(face_icon(number))
-                capture_preview.show(face_icon(number), str(face.get("thumbnail", "")))
+                item.number, item.seen = int(face["number"]), float(face["seen"]) / frames
+                item.picked = face is faces[0]  # the largest
+                capture_preview.clear(face_icon(item.number))
+                capture_preview.show(face_icon(item.number), str(face["thumbnail"]))
             settings.faces = "PICKED"
         text = texts.FACE_FOUND if len(faces) == 1 else texts.FACES_FOUND.format(count=len(faces))
         self._end(State.DONE, text)

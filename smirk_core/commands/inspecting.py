@@ -68,7 +68,7 @@ def list_faces(
     """Who is seen in the first frames, the largest first, with a picture of each.
 
     Args:
-        folder: where ``face-1.jpg`` … (128 x 128) go; must exist.
+        folder: where ``face-1.npy`` …, arrays (128, 128, 3) uint8, go; must exist.
         start, end, step: the frames that a track would read; the first dozen of them are looked at.
 
     Returns:
@@ -104,8 +104,8 @@ def list_faces(
         best = int(np.ptp(track.seen_landmarks[:, :, :2], axis=1).prod(axis=1).argmax())
         landmarks, index = track.seen_landmarks[best], int(track.frame_indices[track.seen[best]])
         picture = next(picture for face, picture in pictures[index] if np.array_equal(face, landmarks))
-        path = folder / f"face-{len(faces) + 1}.jpg"
-        picture.save(path, format="JPEG", quality=85)
+        path = folder / f"face-{len(faces) + 1}.npy"
+        np.save(path, np.asarray(picture), allow_pickle=False)
         box = [round(float(v), 1) for v in landmark_box(landmarks)]
         faces.append({
             "number": track.number, "box": box, "frame": index, "seen": len(track.seen), "thumbnail": str(path),

@@ -21,7 +21,6 @@ __all__ = ["LiveView", "cut_face", "marked"]
 Floats = npt.NDArray[np.floating[Any]]
 _WIDTH = 480  # pixels of a preview's longer side
 _EVERY = 0.2  # seconds between two previews
-_QUALITY = 80
 _DOT, _BOX = (64, 255, 128), (255, 176, 32)
 
 
@@ -67,7 +66,9 @@ def cut_face(image: npt.NDArray[np.uint8], face: Floats, size: int = 128) -> Ima
 
 
 class LiveView:
-    """Writes a picture of the frame in hand into a folder, five a second at most.
+    """Writes a picture of the frame in hand into a folder, five a second at most: an array (H, W, 3) uint8 as ``.npy``.
+
+    An array, because whoever shows it may have nothing to decode picture files with.
 
     Called with every frame, as :data:`smirk_core.tracking.tracker.Watcher`. The file appears whole or not at all, under
     two names in turn, so that whoever reads the last one is not disturbed.
@@ -98,10 +99,11 @@ class LiveView:
         if now < self._next:
             return
         self._next = now + _EVERY
-        path = self._folder / f"preview-{'ab'[self._count % 2]}.jpg"
+        path = self._folder / f"preview-{'ab'[self._count % 2]}.npy"
         temporary = path.with_suffix(".part")
         try:
-            marked(frame.image, faces).save(temporary, format="JPEG", quality=_QUALITY)
+            with temporary.open("wb") as file:
+                np.save(file, np.asarray(marked(frame.image, faces)), allow_pickle=False)
             temporary.replace(path)
         except OSError:
             temporary.unlink(missing_ok=True)

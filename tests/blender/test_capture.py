@@ -210,7 +210,7 @@ def test_only_the_picked_faces_are_built(photo: Path, tmp_path: Path) -> None:
     path = tmp_path / "pair.png"
     pair.save(path)
     queue = CaptureQueue()
-    queue.add(capture(path, picked=(1,)))
+    queue.add(capture(path, picked=(1,)))  # numbered from left to right
     run(queue)
     assert queue.outcomes[0].state is State.DONE
     from blender_smirk.take_store import take_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from smirk_core.errors import SmirkError
 from smirk_core.tracking.live_view import LiveView, cut_face, marked
@@ -55,10 +54,10 @@ def test_five_a_second_at_most(tmp_path):
     for index in range(100):  # two seconds
         view(frame(index), [])
         now[0] += 0.02
-    assert 9 <= len(told) <= 10 and told[0] == (str(tmp_path / "preview-a.jpg"), 0, 0)
-    assert {p.name for p in tmp_path.iterdir()} == {"preview-a.jpg", "preview-b.jpg"}
+    assert 9 <= len(told) <= 10 and told[0] == (str(tmp_path / "preview-a.npy"), 0, 0)
+    assert {p.name for p in tmp_path.iterdir()} == {"preview-a.npy", "preview-b.npy"}
     assert told[0][0] != told[1][0] == told[3][0]
-    assert Image.open(told[-1][0]).size == (160, 90)
+    assert np.load(told[-1][0]).shape == (90, 160, 3)
 
 
 def test_a_folder_that_goes_away_costs_the_picture_only(tmp_path):
