@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the Blender extension: ``python build_addon.py --platform linux-x64 --blender 4.5``.
 
-Needs Python 3.11 or later, pip, and ``bpy`` for Blender's own validator. Wheels come from PyPI on the first run and from
-the cache afterwards; each is checked against ``wheels.lock.toml``. The same input gives the same bytes.
+Needs Python 3.11 or later, pip, and ``bpy`` for Blender's own validator. Wheels come from PyPI on the first run and
+from the cache afterwards; each is checked against ``wheels.lock.toml``. The same input gives the same bytes.
 """
 
 from __future__ import annotations

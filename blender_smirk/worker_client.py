@@ -66,14 +66,14 @@ def blender_python() -> str:
     Raises:
         SmirkError: this Blender has none that can be started on its own.
     """
-    exe = Path(sys.executable or "")
-    if exe.is_file() and exe.stem.lower().startswith("python"):
-        return str(exe)
     names = ("python.exe",) if os.name == "nt" else (f"python3.{sys.version_info[1]}", "python3", "python")
-    for folder in (Path(sys.prefix) / "bin", Path(sys.prefix)):
-        for name in names:
-            if (folder / name).is_file():
-                return str(folder / name)
+    own = [folder / name for folder in (Path(sys.prefix) / "bin", Path(sys.prefix)) for name in names]
+    exe = Path(sys.executable or "")
+    # A Blender of a Linux distribution may name whatever "python3" the path leads to, which lacks its packages.
+    first = exe if Path(sys.prefix) in exe.parents and exe.stem.lower().startswith("python") else None
+    for path in [*filter(None, [first]), *own, exe]:
+        if path.is_file() and path.stem.lower().startswith("python"):
+            return str(path)
     raise SmirkError("Blender's own Python was not found; name another Python in the add-on's preferences.")
 
 
@@ -108,7 +108,7 @@ def worker_command(python: str | os.PathLike[str] | None = None) -> tuple[list[s
         SmirkError: there is no such Python.
     """
     environment = dict(os.environ)
-    environment.update(PYTHONUTF8="1", PYTHONNOUSERSITE="1", PYTHONDONTWRITEBYTECODE="1")
+    environment.update(PYTHONUTF8="1", PYTHONNOUSERSITE="1")
     if python:
         program = os.fspath(python)
         if not Path(program).is_file():
