@@ -90,7 +90,7 @@ def _codecs() -> str:
 
 
 def _torch() -> str:
-    return f"{_version('torch')} (not used by this version's tracking)"
+    return f"{_version('torch')} (needed to train; runs the encoder on graphics cards)"
 
 
 def _bpy() -> str:
@@ -139,6 +139,12 @@ def _flame_files() -> str:
     return here + (f"; missing: {missing}" if missing else "")
 
 
+def _encoder_engine() -> str:
+    from .encoder.runtime import encoder_report
+
+    return encoder_report()
+
+
 def _encoder() -> str:
     state = next(s for s in user_assets.status() if s.kind == "smirk-checkpoint")
     if state.path is None:
@@ -162,6 +168,7 @@ def examine() -> Report:
     report.add("FLAME", _flame)
     report.add("FLAME's files", _flame_files)
     report.add("encoder", _encoder)
+    report.add("encoder engine", _encoder_engine)
     report.add("Blender module", _bpy)
     report.add("Blender program", _blender)
     report.add("torch", _torch)

@@ -76,6 +76,9 @@ class Take:
         identity: (K,) identity coefficients, one set for the whole take.
         raw: group name -> (N, size) as solved (groups of :mod:`smirk_core.heads.parameters`).
         filtered: the same groups after ``info.filters``; the very same arrays where there is no filter.
+        network: what the encoder said of every frame in which the face was seen, unchanged: ``times`` (S,) of those
+            frames, ``crop`` (S, 3, 3) frame pixels to crop pixels, and SMIRK's outputs by their names, each (S, size);
+            empty where no encoder took part.
     """
 
     info: TakeInfo
@@ -83,6 +86,7 @@ class Take:
     identity: Floats
     raw: Mapping[str, Floats]
     filtered: Mapping[str, Floats]
+    network: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, vector in (("times", self.times), ("identity", self.identity)):
@@ -105,6 +109,10 @@ class Take:
                     )
                 if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
                     raise TakeError(f"Group '{name}' of the take holds values that are not finite.")
+
+        rows = {len(values) if values.ndim else -1 for values in self.network.values()}
+        if len(rows) > 1 or any(values.dtype.kind not in "fiu" for values in self.network.values()):
+            raise TakeError("The encoder's outputs in the take do not fit together.")
 
     def __len__(self) -> int:
         return len(self.times)
@@ -145,7 +153,7 @@ class Take:
         """The contents of the take's file: a zip of arrays, no pickle. Compressing takes ten times as long."""
         header = json.dumps(asdict(self.info), ensure_ascii=False, sort_keys=True)
         arrays: dict[str, Any] = {"header": np.array(header), "times": self.times, "identity": self.identity}
-        for prefix, layer in (("raw", self.raw), ("filtered", self.filtered)):
+        for prefix, layer in (("raw", self.raw), ("filtered", self.filtered), ("network", self.network)):
             arrays |= {f"{prefix}/{k}": v for k, v in layer.items()}
         buffer = io.BytesIO()
         (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
@@ -197,7 +205,8 @@ def _read(file: BinaryIO, name: str) -> Take:
     info = _info(header)
     raw = {k.removeprefix("raw/"): v for k, v in arrays.items() if k.startswith("raw/")}
     filtered = {k.removeprefix("filtered/"): v for k, v in arrays.items() if k.startswith("filtered/")}
-    return Take(info, times, identity, raw, filtered or raw)
+    network = {k.removeprefix("network/"): v for k, v in arrays.items() if k.startswith("network/")}
+    return Take(info, times, identity, raw, filtered or raw, network)
 
 
 def _info(header: Mapping[str, Any]) -> TakeInfo:

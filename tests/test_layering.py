@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "user_assets": BASE | {"asset_catalog"},
     "heads": BASE | {"safe_npz", "user_assets"},
     "take": BASE | {"heads", "safe_npz"},
-    "encoder": BASE | {"heads"},
+    "encoder": BASE | {"heads", "user_assets"},
     "asset_import": BASE | {"heads", "encoder", "export", "user_assets", "asset_catalog"},
     "importers": BASE | {"heads", "take", "safe_npz"},
     "retarget": BASE | {"heads", "take"},
@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"heads", "take", "refine", "tracking", "export", "rendering", "retarget", "doctor", "demo"}
     | {"importers", "user_assets", "asset_import", "encoder"},
     "demo": BASE | {"heads", "take", "tracking", "export", "rendering", "commands", "compare"},
-    "doctor": BASE | {"user_assets", "heads", "take", "tracking", "demo"},
+    "doctor": BASE | {"user_assets", "heads", "take", "tracking", "demo", "encoder"},
     "worker": BASE | {"take", "tracking", "export", "commands"},
     "cli": BASE | {"commands"},
     "__main__": {"cli"},

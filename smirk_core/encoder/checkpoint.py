@@ -21,10 +21,19 @@ from .onnx_graph import build_onnx, onnx_problem
 from .safetensors_file import from_safetensors, to_safetensors
 from .torch_archive import from_torch
 
-__all__ = ["GENERATOR_PREFIX", "OFFICIAL_HEAD", "Weights", "checked_weights", "load_weights", "read_tensors"]
+__all__ = [
+    "GENERATOR_PREFIX",
+    "OFFICIAL_HEAD",
+    "SUFFIXES",
+    "Weights",
+    "checked_weights",
+    "load_weights",
+    "read_tensors",
+]
 
 Array = npt.NDArray[Any]
 GENERATOR_PREFIX = "smirk_generator."
+SUFFIXES: tuple[str, ...] = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx")
 OFFICIAL_HEAD = "flame"  # the head that SMIRK's own checkpoints speak of
 
 
@@ -140,7 +149,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         AssetError: the file is missing, damaged, hostile, or not an encoder of SMIRK's; the line says why.
     """
     path = Path(path)
-    if path.suffix not in (".pt", ".pth", ".ckpt", ".safetensors", ".onnx"):
+    if path.suffix not in SUFFIXES:
         raise AssetError(f"{path} is not an encoder file; there are .pt (SMIRK's own), .safetensors and .onnx.")
     data = read_bytes(path)
     digest = hashlib.sha256(data).hexdigest()

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from ..errors import AssetError
 from ..heads.head_model import HeadModel
+from ..user_assets import find
 from .architecture import IMAGE_SIZE, EncoderSize
-from .checkpoint import OFFICIAL_HEAD, Weights, load_weights
+from .checkpoint import OFFICIAL_HEAD, SUFFIXES, Weights, load_weights
 from .ort_engine import PROVIDERS, OrtEngine, available_providers
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Engine",
     "check_head",
     "encoder_report",
+    "find_encoder",
     "load_encoder",
     "make_encoder",
 ]
@@ -112,7 +114,8 @@ def load_encoder(
     """An encoder from a file.
 
     Args:
-        source: "bundled", or a ``.pt`` (SMIRK's own), ``.safetensors`` or ``.onnx`` file.
+        source: "bundled", "smirk" (an imported checkpoint), or a ``.pt`` (SMIRK's own), ``.safetensors`` or ``.onnx``
+            file.
         device: "cpu", "cuda", "mps", "coreml", "directml"; "auto": a CUDA card where one is, else the processor.
         head: the head that the outputs are meant for; checked to fit.
         precision: "float16" and "bfloat16" are for CUDA on torch and trade accuracy for speed.
@@ -122,20 +125,43 @@ def load_encoder(
     Raises:
         AssetError: the file cannot be used, does not fit the head, or no engine can run it there.
     """
-    bundled = str(source) == "bundled"
-    if bundled and not BUNDLED_ENCODER_PATH.is_file():
-        raise AssetError(
-            "No image encoder comes with this version; use --encoder none, or name a file of your own "
-            "(SMIRK_em1.pt with --head generic_model.pkl)."
-        )
-    weights = load_weights(BUNDLED_ENCODER_PATH if bundled else source)
+    weights = load_weights(find_encoder(source))
     encoder = make_encoder(
-        replace(weights, source="bundled") if bundled else weights,
+        replace(weights, source="bundled") if str(source) == "bundled" else weights,
         device, precision=precision, threads=threads, batch=batch,
     )  # fmt: skip
     if head is not None:
         check_head(encoder, head)
     return encoder
+
+
+def find_encoder(source: str | os.PathLike[str]) -> Path:
+    """The file that "bundled", "smirk" (the user's imported checkpoint) or a path means. Nothing is opened.
+
+    Raises:
+        AssetError: there is none, or it cannot be an encoder by its name.
+    """
+    if str(source) == "bundled":
+        if not BUNDLED_ENCODER_PATH.is_file():
+            raise AssetError(
+                "There is no image encoder with this version yet; use --encoder none, or name a file of your own "
+                "(SMIRK_em1.pt with --head generic_model.pkl)."
+            )
+        return BUNDLED_ENCODER_PATH
+    if str(source) == "smirk":
+        found = find("smirk-checkpoint")
+        if found is None:
+            raise AssetError("No checkpoint of SMIRK's has been imported; import it with 'smirk assets import FOLDER'.")
+        return found
+    path = Path(source)
+    if path.suffix not in SUFFIXES:
+        raise AssetError(
+            f"{path} is not an encoder: give none, bundled, smirk (an imported checkpoint), or a file: .pt (SMIRK's "
+            "own), .safetensors or .onnx."
+        )
+    if not path.is_file():
+        raise AssetError(f"There is no encoder file {path}.")
+    return path
 
 
 def make_encoder(

@@ -22,6 +22,7 @@ from .landmark_model import FrameLayout, LandmarkModel
 
 if TYPE_CHECKING:
     from .landmark_prior import LandmarkPrior
+    from .measured import Measured
     from .observations import Observations
 
 __all__ = ["ClipProblem", "SolveSettings", "initial_pose"]
@@ -47,6 +48,11 @@ class SolveSettings:
         prior_confidence: how much more the learned model counts than its own standard deviations say. It has read the
             very same landmarks, knowing how the detector errs; the landmark term knows no such thing and would
             pull its estimates back to the detector's mistakes.
+        encoder_expression: standard deviation of an encoder's expressions, in units of the spread that expressions
+            have among people (a coefficient of FLAME; a third of a weight).
+        encoder_jaw: radians, its error on jaw angles. encoder_eyelids: its error on lid closure.
+        encoder_rotation: radians, its error on how the head is turned.
+        encoder_identity: its error on identity coefficients (of unit variance among people), over a whole clip.
     """
 
     neutral_frame: int | None = None
@@ -58,6 +64,11 @@ class SolveSettings:
     independence: float = 0.12
     identity_weight: float = 0.3
     prior_confidence: float = 10.0
+    encoder_expression: float = 0.5
+    encoder_jaw: float = 0.05
+    encoder_eyelids: float = 0.15
+    encoder_rotation: float = 0.1
+    encoder_identity: float = 0.5
 
 
 # Relative strength of smoothing per block: heads move slowly, lids and eyes do not.
@@ -176,6 +187,8 @@ class ClipProblem:
         low[6], high[6] = 0.0, 1.1 * model.angles.get("jawOpen", 0.5)
         low[9:13], high[9:13] = -0.7, 0.7
         self.low, self.high = low.astype(np.float32), high.astype(np.float32)
+        # Weights run from 0 to 1; components such as FLAME's have a standard deviation of 1 among people.
+        self.expression_unit = 1.0 if model.expression_range[0] >= 0 else 1 / _SPREAD["expression"]
 
     def default_prior(self) -> tuple[Floats, Floats]:
         """Mean and standard deviation (N, P) of the unknowns before any landmark; infinite where nothing is known."""
@@ -183,6 +196,7 @@ class ClipProblem:
         mean, spread = np.zeros((n, p)), np.full((n, p), np.inf)
         for name, value in _SPREAD.items():
             spread[:, self.layout[name]] = value
+        spread[:, self.layout["expression"]] *= self.expression_unit
         spread[:, 7:9] = (0.05, 0.03)  # a jaw opens far, moves sideways little and hardly rolls
         return mean, spread
 
@@ -201,6 +215,55 @@ class ClipProblem:
             mean[:, block] = np.where(known, centre[name], mean[:, block])
             spread[:, block] = np.where(known, np.sqrt(variance), spread[:, block])
         return mean, spread, weights
+
+    def start_from(self, measured: Measured) -> None:
+        """Start every frame at the encoder's pose where the landmarks agree with it better than with their own fit."""
+        groups = measured.groups
+        rotation = matrix_from_rotvec(groups["rotation"].astype(np.float64))
+        camera = groups["camera"].astype(np.float64)
+        other = np.zeros_like(self.start)
+        other[:, 0:3] = rotvec_from_matrix(rotation @ self.base.T)
+        other[:, 3] = np.log(np.maximum(camera[:, 0], 1e-6) / self.scale)
+        other[:, 4:6] = camera[:, 1:] / self.scale
+        for name in ("jaw", "eyelids", "expression"):
+            other[:, self.layout[name]] = groups[name]
+        identity = np.asarray(measured.identity, np.float64)
+        for first in range(0, len(other), 256):
+            part = slice(first, first + 256)
+            misses = []
+            for unknowns, code in ((self.start[part], 0 * identity), (other[part], identity)):
+                points, _, _ = self.lm.evaluate(code, unknowns, self.base)
+                misses.append(((self.points[part] - points) ** 2 * self.seen[part][:, None]).sum((1, 2)))
+            self.start[part] = np.where((misses[1] < misses[0])[:, None], other[part], self.start[part])
+
+    def with_measured(
+        self, measured: Measured, mean: Floats, spread: Floats, *, learned: bool
+    ) -> tuple[Floats, Floats]:
+        """Mean and spread (N, P) once the encoder has been heard.
+
+        What the learned model of the detector says is weighed against it; the spread among people alone is replaced,
+        because an encoder has learned that too.
+        """
+        mean, spread = mean.copy(), spread.copy()
+        settings = self.settings
+        turned = matrix_from_rotvec(measured.groups["rotation"].astype(np.float64)) @ self.base.T
+        errors = {
+            "rotation": (rotvec_from_matrix(turned), settings.encoder_rotation),
+            "jaw": (measured.groups["jaw"], settings.encoder_jaw),
+            "eyelids": (measured.groups["eyelids"], settings.encoder_eyelids),
+            "expression": (
+                measured.groups["expression"],
+                settings.encoder_expression * _SPREAD["expression"] * self.expression_unit,
+            ),
+        }
+        for name, (values, error) in errors.items():
+            block = self.layout[name]
+            before = 1 / spread[:, block] ** 2 if learned else np.zeros_like(spread[:, block])
+            precision = before + 1 / error**2
+            told = np.where(before > 0, mean[:, block], 0.0)
+            mean[:, block] = (before * told + np.asarray(values, np.float64) / error**2) / precision
+            spread[:, block] = 1 / np.sqrt(precision)
+        return mean, spread
 
     def problem(self, mean: Floats, spread: Floats, smoothness: Smoothness | None = None) -> FrameProblem:
         precision = (1 / spread**2).astype(np.float32)
@@ -221,6 +284,7 @@ class ClipProblem:
         for name, value in _STRENGTH.items():
             strength[self.layout[name]] = value * self.settings.smoothing
             quick[self.layout[name]] = _QUICK[name] * max(1.0, (float(np.median(span)) / _REFERENCE_STEP) ** 2)
+        quick[self.layout["expression"]] *= self.expression_unit
         return Smoothness(strength.astype(np.float32), coupling.astype(np.float32), quick.astype(np.float32))
 
     def use_identity_size(self, size: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CROP_SIZE", "CropTransform", "crop_transform"]
+__all__ = ["CROP_SIZE", "CropTransform", "cameras_to_frame", "crop_transform"]
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating[Any]]
@@ -92,10 +92,7 @@ class CropTransform:
         Returns:
             (..., 3) as (scale in px/m, tx, ty in px).
         """
-        cam, half = np.asarray(camera, dtype=np.float64), CROP_SIZE / 2
-        s, tx, ty = cam[..., 0], cam[..., 1], cam[..., 2]
-        u, v = half * (1 + s * tx), half * (1 - s * ty)  # where the origin of head space lands
-        return np.stack([half * s, u - self._shift[0], v - self._shift[1]], axis=-1) / self._scale
+        return cameras_to_frame(self.matrix, camera)
 
     def camera_to_crop(self, camera: Floats) -> Floats:
         """The inverse of :meth:`camera_to_frame`; the scale must not be 0."""
@@ -103,6 +100,14 @@ class CropTransform:
         s = cam[..., 0] / half
         u, v = cam[..., 1] + self._shift[0], cam[..., 2] + self._shift[1]
         return np.stack([s, (u / half - 1) / s, (1 - v / half) / s], axis=-1)
+
+
+def cameras_to_frame(matrices: Floats, cameras: Floats) -> Floats:
+    """:meth:`CropTransform.camera_to_frame` for many crops: matrices (..., 3, 3), cameras (..., 3) to (..., 3)."""
+    m, cam, half = np.asarray(matrices, np.float64), np.asarray(cameras, np.float64), CROP_SIZE / 2
+    s, tx, ty = cam[..., 0], cam[..., 1], cam[..., 2]
+    u, v = half * (1 + s * tx), half * (1 - s * ty)  # where the origin of head space lands in the crop
+    return np.stack([half * s, u - m[..., 0, 2], v - m[..., 1, 2]], axis=-1) / m[..., :1, 0]
 
 
 def crop_transform(landmarks: Floats, scale: float = 1.4) -> CropTransform:

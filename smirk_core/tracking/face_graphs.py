@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import AssetError
+from ..user_assets import find
 from .standins import without_drawing
 
 __all__ = [
@@ -74,8 +75,12 @@ class FaceGraph(Protocol):
     def close(self) -> None: ...
 
 
-def make_graph(backend: str = "auto", model: str | os.PathLike[str] | None = None) -> FaceGraph:
+def make_graph(
+    backend: str = "auto", model: str | os.PathLike[str] | None = None, confidence: float | None = None
+) -> FaceGraph:
     """The back end called ``facemesh`` or ``landmarker``; ``auto``: the one that needs no model file, if there is one.
+
+    ``confidence`` is the least that a face needs to be believed, MediaPipe's own 0.5 by default.
 
     Raises:
         AssetError: MediaPipe or the model file is missing, unfit, or of a version that reports to its maker.
@@ -85,12 +90,12 @@ def make_graph(backend: str = "auto", model: str | os.PathLike[str] | None = Non
     if backend == "auto":
         backend = "facemesh" if has_facemesh and model is None else "landmarker"
     if backend == "landmarker":
-        return LandmarkerGraph(find_face_landmarker(model))
+        return LandmarkerGraph(find_face_landmarker(model), confidence)
     if backend != "facemesh":
         raise AssetError(f"There is no face detector '{backend}'; choose auto, facemesh or landmarker.")
     if not has_facemesh:
         raise AssetError("The facemesh detector needs mediapipe 0.10.21 (Python 3.12 or older); choose landmarker.")
-    return FaceMeshGraph()
+    return FaceMeshGraph(confidence)
 
 
 def _mediapipe_version() -> tuple[int, ...]:
@@ -123,7 +128,8 @@ def find_face_landmarker(path: str | os.PathLike[str] | None = None) -> Path:
         here.parents[1] / "assets" / "face_landmarker.task",
         here.parents[3] / "shared" / "media" / "face_landmarker.task",  # a checkout with its shared test media
     ]
-    candidates = [Path(given)] if given else places
+    imported = find("face_landmarker")
+    candidates = [Path(given)] if given else [*([imported] if imported else []), *places]
     found = next((p for p in candidates if p.is_file()), None)
     if found is None:
         where = f"{given} does not exist" if given else f"it is not in {places[0].parent}"
@@ -218,14 +224,17 @@ class _Pool:
 class FaceMeshGraph:
     """The legacy FaceMesh with irises of mediapipe up to 0.10.21; its models are inside the wheel."""
 
-    def __init__(self) -> None:
+    def __init__(self, confidence: float | None = None) -> None:
         mediapipe = _import_mediapipe()
+        self._options = {} if confidence is None else {"min_detection_confidence": confidence}
         self.name = f"facemesh-{mediapipe.__version__}"
         self._mesh = mediapipe.solutions.face_mesh.FaceMesh
         self._pool = _Pool(self._make)
 
     def _make(self, lane: str, faces: int) -> Any:
-        return self._mesh(static_image_mode=lane == _LOOK, max_num_faces=faces, refine_landmarks=True)
+        return self._mesh(
+            static_image_mode=lane == _LOOK, max_num_faces=faces, refine_landmarks=True, **self._options
+        )  # fmt: skip
 
     def _run(self, lane: str, image: Image, faces: int) -> list[Floats]:
         found = self._pool.run((lane, faces), lambda mesh: mesh.process(image)).multi_face_landmarks
@@ -248,8 +257,10 @@ class FaceMeshGraph:
 class LandmarkerGraph:
     """The Tasks FaceLandmarker with ``face_landmarker.task``."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, confidence: float | None = None) -> None:
         self._mp = _import_mediapipe()
+        names = ("min_face_detection_confidence", "min_face_presence_confidence")
+        self._options = {} if confidence is None else dict.fromkeys(names, confidence)
         self.name = f"landmarker-{self._mp.__version__}"
         self._model = model.read_bytes()  # by content: paths with umlauts fail on Windows
         self._clock = 0
@@ -264,7 +275,10 @@ class LandmarkerGraph:
 
         mode = VisionTaskRunningMode.IMAGE if lane == _LOOK else VisionTaskRunningMode.VIDEO
         options = face_landmarker.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=self._model), running_mode=mode, num_faces=faces
+            base_options=BaseOptions(model_asset_buffer=self._model),
+            running_mode=mode,
+            num_faces=faces,
+            **self._options,
         )
         return face_landmarker.FaceLandmarker.create_from_options(options)
 

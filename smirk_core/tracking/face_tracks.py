@@ -49,6 +49,7 @@ class FaceTrack:
         times: (N,) float64 seconds.
         seen: (S,) int, positions in the N frames where the face was seen, rising.
         seen_landmarks: (S, 478, 3) float32, full-frame pixels.
+        detections: (S,) int, which of all faces passed to :meth:`TrackBuilder.add`, counted from 0, each of them is.
     """
 
     number: int
@@ -56,6 +57,7 @@ class FaceTrack:
     times: Floats
     seen: Ints
     seen_landmarks: Floats
+    detections: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def landmarks(self) -> Floats:
@@ -104,6 +106,7 @@ class _Open:
     """A track being built."""
 
     frames: list[int] = field(default_factory=list)
+    detections: list[int] = field(default_factory=list)
     blocks: list[Floats] = field(default_factory=list)  # (_BLOCK, 478, 3) each: memory goes back piece by piece
     gallery: list[Floats] = field(default_factory=list)
 
@@ -120,11 +123,12 @@ class _Open:
                 out[start : start + _BLOCK] = self.blocks.pop()[: len(out) - start]
         return out
 
-    def add(self, frame: int, face: Floats, crowded: bool) -> None:
+    def add(self, frame: int, face: Floats, crowded: bool, detection: int) -> None:
         if len(self.frames) % _BLOCK == 0:
             self.blocks.append(np.empty((_BLOCK, LANDMARKS, 3), dtype=np.float32))
         self.blocks[-1][len(self.frames) % _BLOCK] = face
         self.frames.append(frame)
+        self.detections.append(detection)
         # With one face in the picture its shape matters only when it comes back: a look now and then is enough.
         if crowded or len(self.frames) % 10 == 1:
             mark = _signature(face)
@@ -141,6 +145,7 @@ class TrackBuilder:
         self._indices: list[int] = []
         self._times: list[float] = []
         self._tracks: list[_Open] = []
+        self._detections = 0
 
     def __len__(self) -> int:
         return len(self._times)
@@ -162,7 +167,8 @@ class TrackBuilder:
             if i not in taken:
                 self._tracks.append(_Open())
             track = self._tracks[taken[i]] if i in taken else self._tracks[-1]
-            track.add(frame, faces[i], len(faces) > 1)
+            track.add(frame, faces[i], len(faces) > 1, self._detections + i)
+        self._detections += len(faces)
 
     def _costs(self, frame: int, time: float, faces: Sequence[Floats]) -> Floats:
         """(T, F) cost of continuing each track with each face; infinite where it cannot be the same."""
@@ -195,7 +201,8 @@ class TrackBuilder:
         indices, times = np.array(self._indices, dtype=np.int64), np.array(self._times, dtype=np.float64)
         out = []
         for number, track in enumerate(self._tracks):
-            out.append(FaceTrack(number, indices, times, np.array(track.frames, dtype=np.int64), track.stacked()))
+            frames, detections = (np.array(v, dtype=np.int64) for v in (track.frames, track.detections))
+            out.append(FaceTrack(number, indices, times, frames, track.stacked(), detections))
         return out
 
 

@@ -228,7 +228,12 @@ def solve_frames(problem: FrameProblem, identity: Floats, x: Floats, iterations:
 
 
 def solve_with_identity(
-    problem: FrameProblem, identity: Floats, x: Floats, identity_precision: Floats, iterations: int
+    problem: FrameProblem,
+    identity: Floats,
+    x: Floats,
+    identity_precision: Floats,
+    iterations: int,
+    identity_mean: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Solve one identity together with the unknowns of a few frames.
 
@@ -236,14 +241,16 @@ def solve_with_identity(
         problem: observations, priors, bounds; smoothness is ignored.
         identity: (K,) start.
         x: (N, P) start.
-        identity_precision: (K,) of a zero-mean prior.
+        identity_precision: (K,) of the prior.
         iterations: Gauss-Newton steps.
+        identity_mean: (K,) of the prior; the mean face by default.
 
     Returns:
         identity (K,), unknowns (N, P).
     """
     x = np.clip(x, problem.low, problem.high).astype(np.float32)
     identity = identity.astype(np.float64)
+    mean = np.zeros_like(identity) if identity_mean is None else identity_mean
     diagonal = np.arange(x.shape[1])
     for _ in range(iterations):
         hessian, gradient, cross, shared, shared_gradient = _normal_equations(problem, identity, x, with_identity=True)
@@ -257,7 +264,7 @@ def solve_with_identity(
         both = np.linalg.solve(hessian, np.concatenate([cross, gradient[..., None]], axis=2))
         eliminated = np.tensordot(cross, both, axes=((0, 1), (0, 1))).astype(np.float64)  # (K, K + 1)
         system = shared + np.diag(identity_precision) - eliminated[:, :-1]
-        right = shared_gradient - identity_precision * identity - eliminated[:, -1]
+        right = shared_gradient - identity_precision * (identity - mean) - eliminated[:, -1]
         move = np.linalg.solve(system + 1e-6 * np.trace(system) / len(system) * np.eye(len(system)), right)
         identity = np.clip(identity + move, -4.0, 4.0)
         step = both[..., -1] - (both[..., :-1] @ move.astype(np.float32))

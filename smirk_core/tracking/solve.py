@@ -19,10 +19,12 @@ from ..heads.head_model import HeadModel
 from ..heads.parameters import ARKIT_NAMES
 from ..progress import Progress, silent
 from .clip_problem import ClipProblem, SolveSettings
+from .gaps import bridge
 from .gauss_newton import Smoothness, solve_frames, solve_with_identity
 
 if TYPE_CHECKING:
     from .landmark_prior import LandmarkPrior
+    from .measured import Measured
     from .observations import Observations
 
 __all__ = ["Solution", "SolveSettings", "solve_clip"]
@@ -65,10 +67,15 @@ def _activity(weights: Floats) -> Floats:
     return np.einsum("nw,w->n", np.abs(weights), counts)
 
 
-def _neutral_frames(clip: ClipProblem, weights: Floats) -> Ints:
-    """Positions (among visible frames) of the most neutral, most frontal frames; empty when none is near neutral."""
+def _neutral_frames(clip: ClipProblem, weights: Floats | None) -> Ints:
+    """Positions (among visible frames) of the most neutral, most frontal frames; empty when none is near neutral.
+
+    Where expressions have no meaning of their own (``weights`` None) none can be told; the user still can.
+    """
     if clip.settings.neutral_frame is not None:
         return np.flatnonzero(clip.visible == clip.settings.neutral_frame)
+    if weights is None:
+        return np.arange(0)
     turned = np.arccos(np.clip(clip.rotations[:, 2, 2], -1, 1))
     score = _activity(weights) + 1.5 * np.maximum(turned - 0.25, 0)
     count = min(8, len(score) // 10)
@@ -90,19 +97,12 @@ def _identity_frames(clip: ClipProblem, neutral: Ints) -> Ints:
     return np.unique(np.concatenate([spread, sides, neutral]).astype(int))
 
 
-def _bridge(values: Floats, visible: Ints, times: Floats) -> Floats:
-    """Fill the frames without a face: straight between known neighbours, held at the ends."""
-    t, known = times, times[visible]
-    right = np.clip(np.searchsorted(known, t), 1, max(len(known) - 1, 1))
-    if len(known) == 1:
-        return np.repeat(values, len(t), axis=0)
-    left = right - 1
-    share = np.clip((t - known[left]) / (known[right] - known[left]), 0, 1)[:, None]
-    return (1 - share) * values[left] + share * values[right]
-
-
 def solve_clip(
-    model: HeadModel, observations: Observations, settings: SolveSettings | None = None, progress: Progress = silent
+    model: HeadModel,
+    observations: Observations,
+    settings: SolveSettings | None = None,
+    progress: Progress = silent,
+    measured: Measured | None = None,
 ) -> Solution:
     """Solve identity, pose, camera, expression, jaw, lids and gaze of one face over a clip (or a photo).
 
@@ -111,28 +111,39 @@ def solve_clip(
         observations: landmarks in pixels over time; NaN where no face was seen.
         settings: see :class:`SolveSettings`.
         progress: called between the steps.
+        measured: what an encoder says of the seen frames. It is weighed against the landmarks by the uncertainties in
+            the settings: expression, jaw, lids and turn per frame, identity for the clip.
 
     Returns:
         One identity and all per-frame groups for every frame, bridged where no face was seen.
 
     Raises:
         MediaError: no frame shows a face.
-        ValueError: ``settings.identity`` has more coefficients than the head.
+        ValueError: ``settings.identity`` has more coefficients than the head, or ``measured`` other frames.
     """
     settings = settings or SolveSettings()
     clip = ClipProblem(model, observations, settings)
+    if measured is not None:
+        if len(measured) != len(clip.visible):
+            raise ValueError(f"{len(measured)} frames of the encoder for {len(clip.visible)} in which a face was seen")
+        clip.use_identity_size(model.identity_size)  # it knows more of an identity than landmarks show
     prior = _load_prior(model, settings)
     progress("Solving", 0, 4)
 
     mean, spread = clip.default_prior()
     if prior is not None:
         mean, spread, weights = clip.learned_prior(prior, None)
-    else:
+    elif model.angles:
         alone = solve_frames(clip.problem(mean, spread), np.zeros(clip.lm.identity_size), clip.start, 4)
-        weights = arkit_from_groups(model, clip.groups(alone)) if model.angles else np.abs(alone[:, 15:])
+        weights = arkit_from_groups(model, clip.groups(alone))
+    else:
+        weights = None
     neutral = _neutral_frames(clip, weights)
     if prior is not None and len(neutral) and len(clip.visible) > 1:
         mean, spread, weights = clip.learned_prior(prior, clip.landmarks[neutral])
+    if measured is not None:
+        clip.start_from(measured)
+        mean, spread = clip.with_measured(measured, mean, spread, learned=prior is not None)
     _anchor(clip, mean, spread, neutral)
     progress("Solving", 1, 4)
 
@@ -143,13 +154,13 @@ def solve_clip(
             raise ValueError(f"{len(identity)} identity coefficients for a head with {model.identity_size}")
         clip.use_identity_size(len(identity))
     else:
-        identity, x = _solve_identity(clip, mean, spread, neutral)
+        identity, x = _solve_identity(clip, mean, spread, neutral, None if measured is None else measured.identity)
     progress("Solving", 2, 4)
 
     x = _solve_windows(clip, mean, spread, identity, x)
     progress("Solving", 3, 4)
     error = _errors(clip, identity, x)
-    groups = clip.groups(_bridge(x, clip.visible, clip.times))
+    groups = clip.groups(bridge(x, clip.visible, clip.times))
     n = len(clip.times)
     seen = np.zeros((n, 1))
     seen[clip.visible] = 1.0
@@ -176,17 +187,23 @@ def _anchor(clip: ClipProblem, mean: Floats, spread: Floats, neutral: Ints) -> N
         spread[neutral, block] = np.minimum(spread[neutral, block], 0.03 if firm else 0.08)
 
 
-def _solve_identity(clip: ClipProblem, mean: Floats, spread: Floats, neutral: Ints) -> tuple[Floats, Floats]:
+def _solve_identity(
+    clip: ClipProblem, mean: Floats, spread: Floats, neutral: Ints, measured: Floats | None
+) -> tuple[Floats, Floats]:
     frames = _identity_frames(clip, neutral)
     start = clip.start.copy()
     known = np.isfinite(spread)
+    known[:, :6] = False  # turn, size and place start where they fit
     start[known] = mean[known]
     problem = clip.problem(mean, spread).take(frames)
     # Errors of a detector are much the same in every frame of a clip: more frames are not more evidence on identity.
-    weight = clip.settings.identity_weight * max(1.0, len(frames) / 6)
-    precision = np.full(clip.lm.identity_size, weight)
-    x = solve_frames(problem, np.zeros(clip.lm.identity_size), start[frames], 3)
-    identity, solved = solve_with_identity(problem, np.zeros(clip.lm.identity_size), x, precision, 8)
+    weight = clip.settings.identity_weight
+    first = np.zeros(clip.lm.identity_size)
+    if measured is not None:  # an encoder's word takes the place of the mean face
+        first, weight = np.asarray(measured, np.float64), 1 / clip.settings.encoder_identity**2
+    precision = np.full(clip.lm.identity_size, weight * max(1.0, len(frames) / 6))
+    x = solve_frames(problem, first, start[frames], 3)
+    identity, solved = solve_with_identity(problem, first, x, precision, 8, first)
     start[frames] = solved
     return identity, start
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,16 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..errors import AssetError, Cancelled, MediaError, TakeError
+from ..errors import AssetError, Cancelled, MediaError, SmirkError, TakeError
 from ..heads.head_model import HeadModel
 from ..heads.library import load_head
 from ..progress import Progress, silent
 from ..take import Take, TakeInfo
+from .crop_encoder import CropEncoder
 from .face_tracks import FaceTrack, TrackBuilder, select_tracks, wanted_faces
 from .faces import create_detector
+from .measured import faithful_groups, measured_parameters, network_arrays
 from .media import Frame, MediaInfo, open_media, prefetched
+from .plain_detector import create_plain_detector
 
 if TYPE_CHECKING:
+    from ..encoder.runtime import Encoder
+    from .crop_encoder import EncodedFaces
     from .solve import SolveSettings
 
 __all__ = ["Reading", "Watcher", "read_faces", "track", "track_all"]
@@ -44,6 +50,7 @@ class Reading:
         frames: how many frames were read.
         notes: what went wrong without stopping it, one line each.
         stopped: whether reading was cancelled half way.
+        encoded: what the encoder said of all faces, in the order of ``FaceTrack.detections``.
     """
 
     info: MediaInfo
@@ -52,6 +59,7 @@ class Reading:
     frames: int
     notes: tuple[str, ...]
     stopped: bool = False
+    encoded: EncodedFaces | None = None
 
 
 def read_faces(
@@ -65,8 +73,12 @@ def read_faces(
     sequence: bool = False,
     progress: Progress = silent,
     watch: Watcher | None = None,
+    encoder: Encoder | None = None,
+    plain: bool = False,
 ) -> Reading:
     """Find the faces in every frame of a source. Arguments as for :func:`track`.
+
+    With an encoder, crops of all faces go through it. ``plain``: look at every frame alone, as SMIRK's demo does.
 
     A first ``Cancelled`` or Ctrl-C ends the reading and keeps what has been read.
 
@@ -82,16 +94,24 @@ def read_faces(
     builder = TrackBuilder()
     capacity = _CROWD if count is None else max(count, _FEW)
     stopped: BaseException | None = None
-    finder = create_detector(
-        detector, max_faces=capacity, video=media.info.kind != "photo", enough=capacity if count is None else count
-    )
-    with finder:
+    remarks: tuple[str, ...] = ()
+    if plain:
+        finder = create_plain_detector(detector, _CROWD if count is None else count)
+        remarks = finder.notes
+    else:
+        finder = create_detector(
+            detector, max_faces=capacity, video=media.info.kind != "photo", enough=capacity if count is None else count
+        )
+    with finder, contextlib.ExitStack() as stack:
+        crops = None if encoder is None else stack.enter_context(contextlib.closing(CropEncoder(encoder)))
         source = prefetched(frames)
         try:
             progress(_READING, 0, total)
             for frame in source:
                 found = finder.detect(frame.image)
                 builder.add(frame.index, frame.time, found)
+                if crops is not None:
+                    crops.add(frame.image, found)
                 if watch is not None:
                     watch(frame, found)
                 progress(_READING, len(builder), total)
@@ -101,7 +121,8 @@ def read_faces(
             close = getattr(source, "close", None)
             if close is not None:
                 close()
-    notes = list(media.notes)
+        encoded = None if crops is None else crops.finish()
+    notes = [*media.notes, *remarks]
     if stopped is not None:
         if not builder.any_face:
             raise stopped
@@ -112,14 +133,18 @@ def read_faces(
         raise MediaError(f"No face was found in {where} of {os.fspath(path)}.")
     elif total != len(builder):
         progress(_READING, len(builder), len(builder))
-    return Reading(media.info, tuple(builder.finish()), finder.name, len(builder), tuple(notes), stopped is not None)
+    return Reading(
+        media.info, tuple(builder.finish()), finder.name, len(builder), tuple(notes), stopped is not None,
+        encoded,
+    )  # fmt: skip
 
 
 def track_all(
     path: str | os.PathLike[str],
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
-    encoder: str = "none",
+    encoder: str | os.PathLike[str] | Encoder = "none",
+    device: str = "auto",
     solve: bool = True,
     faces: str | int = "all",
     start: int = 0,
@@ -138,21 +163,36 @@ def track_all(
 
     ``watch`` is called with every frame that was read and the landmarks found in it.
     """
-    if encoder != "none":
-        raise AssetError(f"There is no image encoder '{encoder}' in this version; use encoder 'none'.")
     model = head if isinstance(head, HeadModel) else load_head(head)
+    network = _encoder(encoder, device, model)
     known = _known_identity(identity, model)
     wanted_faces(faces)
+    plain = network is not None and not solve
+    if plain and neutral_frame is not None:
+        raise SmirkError("A neutral frame is of use to the solve only; leave out --no-solve or --neutral-frame.")
+    if not plain and not {"mediapipe_478", "mediapipe_105"} & set(model.landmarks):
+        raise AssetError(
+            f"The head '{model.name}' has no MediaPipe landmarks, so footage cannot be solved on it; put "
+            "mediapipe_landmark_embedding.npz of SMIRK's assets folder beside its file."
+        )
     reading = read_faces(
         path, faces=faces, start=start, end=end, step=step, detector=detector, sequence=sequence, progress=progress,
-        watch=watch,
+        watch=watch, encoder=network, plain=plain,
     )  # fmt: skip
     if reading.stopped:
         progress = _undisturbed(progress)
     chosen = select_tracks(reading.tracks, faces)
     takes = []
     for face in chosen:
-        take = _solve(face, reading, model, solve, neutral_frame, known, settings, progress)
+        encoded = None if reading.encoded is None else reading.encoded.of(face)
+        if plain:
+            assert encoded is not None
+            take = _faithful(face, reading, model, encoded, known)
+        else:
+            take = _solve(face, reading, model, solve, neutral_frame, known, settings, progress, encoded)
+        if network is not None and encoded is not None:
+            header = replace(take.info, encoder=network.name, encoder_digest=network.digest)
+            take = replace(take, info=header, network=network_arrays(encoded, face.times[face.seen]))
         if filters:
             from ..refine.layers import apply_filters
 
@@ -165,7 +205,8 @@ def track(
     path: str | os.PathLike[str],
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
-    encoder: str = "none",
+    encoder: str | os.PathLike[str] | Encoder = "none",
+    device: str = "auto",
     solve: bool = True,
     faces: str | int = "largest",
     start: int = 0,
@@ -184,8 +225,12 @@ def track(
     Args:
         path: see :func:`smirk_core.tracking.media.open_media`.
         head: "open", a head file, or a head.
-        encoder: "none"; this version has no image encoder.
-        solve: smooth the clip in time; otherwise every frame stands alone (one identity all the same).
+        encoder: "none", "bundled", a file (SMIRK's ``.pt``, our ``.safetensors`` or ``.onnx``), or an encoder. What
+            it says is kept in ``network`` of the take.
+        device: where the encoder runs; see :func:`smirk_core.encoder.runtime.load_encoder`.
+        solve: smooth the clip in time, with the encoder's word as one measurement among others; otherwise every frame
+            stands alone (one identity all the same). With an encoder and without the solve the take is the
+            encoder's word and nothing else: SMIRK's demo, its detector settings and its crop.
         faces: "largest", "all" or how many of the largest; this function returns the first of them.
         start, end, step: frames ``start, start + step, ...`` below ``end`` of the source.
         filters: layers of :func:`smirk_core.refine.layers.apply_filters`, over the raw take.
@@ -207,10 +252,21 @@ def track(
         Cancelled: stopped before a face was seen, or while solving.
     """
     return track_all(
-        path, head=head, encoder=encoder, solve=solve, faces=faces, start=start, end=end, step=step, filters=filters,
-        progress=progress, detector=detector, neutral_frame=neutral_frame, identity=identity, sequence=sequence,
-        settings=settings,
+        path, head=head, encoder=encoder, device=device, solve=solve, faces=faces, start=start, end=end, step=step,
+        filters=filters, progress=progress, detector=detector, neutral_frame=neutral_frame, identity=identity,
+        sequence=sequence, settings=settings,
     )[0]  # fmt: skip
+
+
+def _encoder(encoder: str | os.PathLike[str] | Encoder, device: str, model: HeadModel) -> Encoder | None:
+    if encoder == "none":
+        return None
+    from ..encoder.runtime import check_head, load_encoder
+
+    if isinstance(encoder, str | os.PathLike):
+        return load_encoder(encoder, device, model)
+    check_head(encoder, model)
+    return encoder
 
 
 def _known_identity(identity: npt.ArrayLike | None, model: HeadModel) -> tuple[float, ...] | None:
@@ -260,10 +316,12 @@ def _solve(
     identity: tuple[float, ...] | None,
     settings: SolveSettings | None,
     progress: Progress,
+    encoded: EncodedFaces | None,
 ) -> Take:
     from .solve import SolveSettings, solve_clip
 
     info = reading.info
+    measured = None if encoded is None else measured_parameters(encoded, model)
     chosen = settings or SolveSettings()
     if identity is not None:
         chosen = replace(chosen, identity=identity)
@@ -271,12 +329,36 @@ def _solve(
         chosen = replace(chosen, neutral_frame=_neutral_position(face, neutral_frame))
     if not smooth:
         chosen = replace(chosen, smoothing=0.0)
-    solution = solve_clip(model, face.observations(info.width, info.height, reading.detector), chosen, progress)
+    solution = solve_clip(
+        model, face.observations(info.width, info.height, reading.detector), chosen, progress, measured
+    )
     groups = {name: np.asarray(values, dtype=np.float32) for name, values in solution.groups.items()}
-    header = TakeInfo(
+    header = _header(face, reading, model, asdict(chosen) if smooth else {})
+    return Take(header, face.times, np.asarray(solution.identity, dtype=np.float32), groups, groups)
+
+
+def _faithful(
+    face: FaceTrack,
+    reading: Reading,
+    model: HeadModel,
+    encoded: EncodedFaces,
+    identity: tuple[float, ...] | None,
+) -> Take:
+    """A take that is the encoder's word alone."""
+    measured = measured_parameters(encoded, model)
+    groups = faithful_groups(measured, face.seen, face.times)
+    code = measured.identity
+    if identity is not None:
+        code = np.zeros(model.identity_size)
+        code[: len(identity)] = identity
+    return Take(_header(face, reading, model, {}), face.times, np.asarray(code, np.float32), groups, groups)
+
+
+def _header(face: FaceTrack, reading: Reading, model: HeadModel, solve: Mapping[str, Any]) -> TakeInfo:
+    info = reading.info
+    return TakeInfo(
         source=info.path, kind=info.kind, rate=info.rate, width=info.width, height=info.height,
-        face=face.number, head=model.name, head_digest=model.digest, solve=asdict(chosen) if smooth else {},
+        face=face.number, head=model.name, head_digest=model.digest, solve=solve,
         software=f"smirk {__version__}", start=float(face.times[0]), rotation=info.rotation,
         notes="; ".join(reading.notes),
     )  # fmt: skip
-    return Take(header, face.times, np.asarray(solution.identity, dtype=np.float32), groups, groups)

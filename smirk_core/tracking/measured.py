@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The encoder's outputs in the units of a take, and takes that are nothing but these outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..heads.head_model import HeadModel
+from ..take import Take
+from .crop import cameras_to_frame
+from .crop_encoder import EncodedFaces
+from .gaps import bridge
+
+__all__ = ["Measured", "faithful_groups", "frame_parameters", "measured_parameters", "network_arrays"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the encoder says of one face in the S frames in which it was seen.
+
+    Attributes:
+        identity: (K,) of the whole clip: the median of the frames' codes, so that a few bad frames do not count; with
+            one frame the code itself.
+        groups: (S, size) of rotation, camera (full-frame pixels), jaw, eyelids and expression, as in takes.
+    """
+
+    identity: Floats
+    groups: dict[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.groups["rotation"])
+
+
+def _padded(values: Floats, size: int) -> Floats:
+    """Coefficients that the encoder does not give are zero."""
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, size - values.shape[-1])])
+
+
+def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
+    """SMIRK's outputs as groups of a take of this head; nothing is smoothed or changed, only renamed and padded."""
+    outputs = encoded.outputs
+    groups = {
+        "rotation": outputs["pose_params"],
+        "camera": cameras_to_frame(encoded.crops, outputs["cam"]),
+        "jaw": outputs["jaw_params"],
+        "eyelids": outputs["eyelid_params"],
+        "expression": _padded(outputs["expression_params"], head.expression_size),
+    }
+    identity = np.median(outputs["shape_params"], axis=0)
+    return Measured(_padded(identity, head.identity_size), groups)
+
+
+def faithful_groups(measured: Measured, visible: Ints, times: Floats) -> dict[str, Floats]:
+    """All per-frame groups of a take (N, size) that is the encoder's word alone, gaps bridged.
+
+    Neck and eyes are at rest: the network gives neither. Float32, but for a camera that is rounded only then.
+    """
+    n = len(times)
+    seen = np.zeros((n, 1))
+    seen[visible] = 1.0
+    groups = {k: v if len(v) == n else bridge(v, visible, times) for k, v in measured.groups.items()}
+    groups |= {"neck": np.zeros((n, 3)), "eyes": np.zeros((n, 4)), "confidence": seen, "visibility": seen}
+    return {k: np.asarray(v, np.float32) for k, v in groups.items()}
+
+
+def network_arrays(encoded: EncodedFaces, times: Floats) -> dict[str, Floats]:
+    """What :attr:`smirk_core.take.Take.network` keeps: ``times`` (S,), ``crop`` (S, 3, 3), and SMIRK's outputs."""
+    return {"times": np.asarray(times, np.float64), "crop": encoded.crops, **encoded.outputs}
+
+
+def frame_parameters(take: Take, head: HeadModel) -> dict[str, Floats]:
+    """What the encoder said of every seen frame, for :func:`smirk_core.heads.decode.decode`: identity per frame.
+
+    SMIRK looks at every frame alone, so its head has another shape in each; a take has one. This gives the former.
+
+    Returns:
+        Groups as in takes, and ``identity``; (S, size) each, at the times ``take.network["times"]``.
+
+    Raises:
+        ValueError: no encoder took part in the take.
+    """
+    if not take.network:
+        raise ValueError("no encoder took part in this take")
+    outputs = {k: v for k, v in take.network.items() if k not in ("times", "crop")}
+    measured = measured_parameters(EncodedFaces(outputs, take.network["crop"]), head)
+    return {**measured.groups, "identity": _padded(outputs["shape_params"], head.identity_size)}
