@@ -21,6 +21,9 @@ MODULES: tuple[str, ...] = (
     "operators.capture",
     "operators.media",
     "panels.capture",
+    "properties.character",
+    "operators.character",
+    "panels.character",
 )
 
 _registered: list[tuple[ModuleType, list[Any]]] = []
