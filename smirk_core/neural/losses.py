@@ -33,9 +33,9 @@ def landmark_loss(found: Tensor, wanted: Tensor, trust: Tensor | None = None) ->
     square = (found - wanted).square().mean(-1)
     if trust is None:
         return square.mean()
-    trust = trust.to(square.dtype)
-    trust = trust[:, None].expand_as(square) if trust.ndim == 1 else trust
-    return (square * trust).sum() / trust.sum().clamp_min(1e-6)
+    share = trust.to(square.dtype)
+    share = share[:, None].expand_as(square) if share.ndim == 1 else share
+    return (square * share).sum() / share.sum().clamp_min(1e-6)
 
 
 def regularisers(groups: Mapping[str, Tensor]) -> dict[str, Tensor]:

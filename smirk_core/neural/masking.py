@@ -162,11 +162,12 @@ def compose(
     """
     masked = image * ~(dilate(hull, radius) | rendered)
     if extra is not None:
+        spots = extra
         if noise > 0:
-            normal = torch.randn(extra.shape, device=extra.device, dtype=extra.dtype, generator=generator)
-            extra = extra * (1 + noise * normal)
+            normal = torch.randn(spots.shape, device=spots.device, dtype=spots.dtype, generator=generator)
+            spots = spots * (1 + noise * normal)
         if holes > 0:
-            chance = torch.rand(hull.shape, device=extra.device, generator=generator)
-            extra = extra * ~dilate(chance < holes, 5)
-        masked = torch.where(extra > 0, extra, masked)
+            chance = torch.rand(hull.shape, device=spots.device, generator=generator)
+            spots = spots * ~dilate(chance < holes, 5)
+        masked = torch.where(spots > 0, spots, masked)
     return masked.detach()

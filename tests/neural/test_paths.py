@@ -246,5 +246,5 @@ def overfit(head, batch, *, blind: bool, steps: int = 60) -> tuple[list[float], 
 
 
 def test_overfits_a_few_faces(head, batch):
-    photo, cycle = overfit(head, batch, blind=False)
+    photo, _ = overfit(head, batch, blind=False)
     assert sum(photo[-4:]) < 0.4 * sum(photo[:4])
