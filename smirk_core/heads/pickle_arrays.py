@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .pickle_machine import Global, Maker, Unfinished, plain_key
+from .pickle_machine import Global, Maker, Unfinished
+from .pickle_opcodes import plain_key
 
 __all__ = ["ARRAY_GLOBALS", "PYTHON_GLOBALS", "Opaque", "SparseMatrix", "plain_array", "plain_dtype"]
 

@@ -12,21 +12,19 @@ functions make. Nothing recurses over what the file nests.
 
 from __future__ import annotations
 
-import codecs
 import struct
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from ..errors import AssetError
+from .pickle_opcodes import MAX_INTEGER, STEPS, Damaged, plain_key
 
-__all__ = ["Global", "Maker", "RestrictedUnpickler", "Unfinished", "plain_key"]
+__all__ = ["Global", "Maker", "RestrictedUnpickler", "Unfinished"]
 
 Maker = Callable[..., Any]
 _MAX_OPERATIONS = 5_000_000
 _SPARE = 64 << 20  # bytes that a file may make beyond eight times its own size
-_MAX_INTEGER = 1024  # bytes or digits of one number
-_PLAIN_KEYS = (str, bytes, bool, int, float, type(None))
 
 
 class Global:
@@ -50,10 +48,6 @@ class Unfinished:
     def finish(self, state: Any) -> Any:
         """The value, from the state that the file gives (inert data). May raise any Exception for a bad state."""
         raise NotImplementedError
-
-
-class _Damaged(Exception):
-    """The stream does not follow the format."""
 
 
 def _printable(text: str) -> str:
@@ -85,13 +79,13 @@ class RestrictedUnpickler:
         start: int = 0,
         max_operations: int = _MAX_OPERATIONS,
     ) -> None:
-        self._data, self._allowed, self._what, self._persistent = data, allowed, what, persistent
+        self.data, self._allowed, self._what, self._persistent = data, allowed, what, persistent
         self.position = start
         self._operations = max_operations
         self._budget = 8 * len(data) + _SPARE
-        self._stack: list[Any] = []
-        self._outer: list[list[Any]] = []
-        self._memo: dict[int, Any] = {}
+        self.stack: list[Any] = []
+        self.outer: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
         self._names: dict[str, Global] = {}
 
     def load(self) -> Any:
@@ -109,44 +103,46 @@ class RestrictedUnpickler:
             raise AssetError(f"{self._what} is not a pickle file, or it is damaged.") from error
 
     def _run(self) -> Any:
-        data, steps = self._data, _STEPS
+        data, steps = self.data, STEPS
         for _ in range(self._operations):
             code = data[self.position]
             self.position += 1
             if code == 0x2E:  # STOP
-                return self._stack.pop()
+                return self.stack.pop()
             step = steps[code]
             if step is None:
-                raise _Damaged(f"opcode {code}")
+                raise Damaged(f"opcode {code}")
             step(self)
         raise AssetError(f"{self._what} is too long-winded for a model file; it is not read further.")
 
-    # Reading
+    # What the opcodes need: first the bytes, then the stack
 
-    def _take(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes."""
         end = self.position + count
-        if count < 0 or end > len(self._data):
-            raise _Damaged("truncated")
-        part = self._data[self.position : end]
+        if count < 0 or end > len(self.data):
+            raise Damaged("truncated")
+        part = self.data[self.position : end]
         self.position = end
         return part
 
-    def _number(self, layout: str) -> Any:
-        return struct.unpack(layout, self._take(struct.calcsize(layout)))[0]
+    def number(self, layout: str) -> Any:
+        """The next number, by its layout as for ``struct``."""
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
 
-    def _line(self) -> bytes:
-        end = self._data.index(b"\n", self.position)
-        part = self._data[self.position : end]
+    def line(self) -> bytes:
+        """The bytes up to the next end of line, which is passed over."""
+        end = self.data.index(b"\n", self.position)
+        part = self.data[self.position : end]
         self.position = end + 1
         return part
 
-    def _short_line(self) -> str:
-        line = self._line()
-        if len(line) > _MAX_INTEGER:
-            raise _Damaged("number too long")
+    def short_line(self) -> str:
+        """The same as text, for numbers: no longer than :data:`MAX_INTEGER`."""
+        line = self.line()
+        if len(line) > MAX_INTEGER:
+            raise Damaged("number too long")
         return line.decode("ascii").rstrip("\r")
-
-    # Names and calls
 
     def refuse(self, path: str) -> AssetError:
         """The error for a name that is not allowed."""
@@ -154,9 +150,10 @@ class RestrictedUnpickler:
             f"{self._what} is refused: it asks for {_printable(path)}, which no model file needs. Nothing was run."
         )
 
-    def _global(self, module: Any, name: Any) -> None:
+    def refer(self, module: Any, name: Any) -> None:
+        """Push the token of a name, if the table has it."""
         if type(module) is not str or type(name) is not str:
-            raise _Damaged("name")
+            raise Damaged("name")
         path = f"{module}.{name}"
         token = self._names.get(path)
         if token is None:
@@ -168,12 +165,12 @@ class RestrictedUnpickler:
             else:
                 raise self.refuse(path)
             self._names[path] = token
-        self._stack.append(token)
+        self.stack.append(token)
 
     def call(self, function: Any, arguments: Any) -> Any:
         """What the table makes for a token and its arguments."""
         if type(function) is not Global or type(arguments) is not tuple:
-            raise _Damaged("call")
+            raise Damaged("call")
         if function.maker is None:
             raise self.refuse(f"a call of {function.path}")
         value = function.maker(*arguments)
@@ -183,313 +180,46 @@ class RestrictedUnpickler:
     def _charge(self, value: Any) -> None:
         size = getattr(value, "nbytes", None)
         if size is None:
-            size = (
-                16 * len(value) if isinstance(value, (str, bytes, bytearray, list, tuple, dict, set, frozenset)) else 64
-            )
+            size = 16 * len(value) if isinstance(value, (str, bytes, list, tuple, dict, set, frozenset)) else 64
         self._budget -= int(size)
         if self._budget < 0:
             raise AssetError(f"{self._what} unfolds to far more than its own size; it is not read further.")
 
-    def _marked(self) -> list[Any]:
-        items = self._stack
-        self._stack = self._outer.pop()
+    def marked(self) -> list[Any]:
+        """What was pushed since the last mark; the stack is then the one before it."""
+        items = self.stack
+        self.stack = self.outer.pop()
         return items
 
-    def _remember(self, key: int) -> None:
-        value = self._stack[-1]
+    def remember(self, key: int) -> None:
+        """Note the top of the stack in the memo."""
+        value = self.stack[-1]
         if isinstance(value, Unfinished):
             value.memo_keys.append(key)
-        self._memo[key] = value
+        self.memo[key] = value
 
-    def _fill(self, target: Any, pairs: list[Any]) -> None:
+    def fill(self, target: Any, pairs: list[Any]) -> None:
+        """Put keys and values, one after the other in ``pairs``, into a dictionary."""
         if type(target) is not dict or len(pairs) % 2:
-            raise _Damaged("items")
+            raise Damaged("items")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             target[plain_key(key)] = value
 
-    def _build(self) -> None:
-        state = self._stack.pop()
-        value = self._stack[-1]
+    def build(self) -> None:
+        """Give the object below its state, and put what it becomes in its place."""
+        state = self.stack.pop()
+        value = self.stack[-1]
         if isinstance(value, Unfinished):
             finished = value.finish(state)
             self._charge(finished)
-            self._stack[-1] = finished
+            self.stack[-1] = finished
             for key in value.memo_keys:
-                self._memo[key] = finished
+                self.memo[key] = finished
         elif type(value) is not dict:  # an ordered dict may carry attributes, which say nothing here
-            raise _Damaged("state")
+            raise Damaged("state")
 
-    def _persist(self, identifier: Any) -> None:
+    def persist(self, identifier: Any) -> None:
+        """Push the object that an id outside the pickle stands for."""
         if self._persistent is None:
             raise self.refuse("an object outside the file (a persistent id)")
-        self._stack.append(self._persistent(identifier))
-
-
-def plain_key(value: Any) -> Any:
-    """A key as it is: deep tuples could overflow the stack and crafted numbers slow a dictionary down."""
-    if not isinstance(value, _PLAIN_KEYS) or (type(value) is int and abs(value) >= 1 << 60):
-        raise _Damaged("key")
-    return value
-
-
-def _integer(text: str) -> int | bool:
-    return {"00": False, "01": True}[text] if text in ("00", "01") else int(text)
-
-
-def _latin(raw: bytes) -> str:
-    return raw.decode("latin1")
-
-
-def _quoted(machine: RestrictedUnpickler) -> str:
-    line = machine._line().rstrip()
-    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
-        raise _Damaged("string")
-    return _latin(codecs.escape_decode(line[1:-1])[0])
-
-
-def _utf(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogatepass")
-
-
-def _long(raw: bytes) -> int:
-    if len(raw) > _MAX_INTEGER:
-        raise _Damaged("number too long")
-    return int.from_bytes(raw, "little", signed=True)
-
-
-Machine = RestrictedUnpickler
-_STEPS: list[Callable[[Machine], None] | None] = [None] * 256
-
-
-def _step(code: bytes) -> Callable[[Callable[[Machine], None]], Callable[[Machine], None]]:
-    def note(function: Callable[[Machine], None]) -> Callable[[Machine], None]:
-        _STEPS[code[0]] = function
-        return function
-
-    return note
-
-
-def _pushing(code: bytes, value: Callable[[Machine], Any]) -> None:
-    """An opcode that does nothing but push a value."""
-
-    def push(m: Machine) -> None:
-        made = value(m)  # first: closing a mark changes the stack
-        m._stack.append(made)
-
-    _STEPS[code[0]] = push
-
-
-_pushing(b"N", lambda m: None)
-_pushing(b"\x88", lambda m: True)
-_pushing(b"\x89", lambda m: False)
-_pushing(b"]", lambda m: [])
-_pushing(b"}", lambda m: {})
-_pushing(b")", lambda m: ())
-_pushing(b"\x8f", lambda m: set())
-_pushing(b"I", lambda m: _integer(m._short_line()))
-_pushing(b"L", lambda m: int(m._short_line().rstrip("Ll")))
-_pushing(b"F", lambda m: float(m._short_line()))
-_pushing(b"J", lambda m: m._number("<i"))
-_pushing(b"K", lambda m: m._number("<B"))
-_pushing(b"M", lambda m: m._number("<H"))
-_pushing(b"G", lambda m: m._number(">d"))
-_pushing(b"\x8a", lambda m: _long(m._take(m._number("<B"))))
-_pushing(b"\x8b", lambda m: _long(m._take(m._number("<i"))))
-_pushing(b"S", _quoted)
-_pushing(b"T", lambda m: _latin(m._take(m._number("<i"))))
-_pushing(b"U", lambda m: _latin(m._take(m._number("<B"))))
-_pushing(b"V", lambda m: m._line().decode("raw-unicode-escape"))
-_pushing(b"X", lambda m: _utf(m._take(m._number("<I"))))
-_pushing(b"\x8c", lambda m: _utf(m._take(m._number("<B"))))
-_pushing(b"\x8d", lambda m: _utf(m._take(m._number("<Q"))))
-_pushing(b"B", lambda m: m._take(m._number("<I")))
-_pushing(b"C", lambda m: m._take(m._number("<B")))
-_pushing(b"\x8e", lambda m: m._take(m._number("<Q")))
-_pushing(b"\x96", lambda m: m._take(m._number("<Q")))  # a bytearray; bytes serve the same
-_pushing(b"2", lambda m: m._stack[-1])
-_pushing(b"g", lambda m: m._memo[int(m._short_line())])
-_pushing(b"h", lambda m: m._memo[m._number("<B")])
-_pushing(b"j", lambda m: m._memo[m._number("<I")])
-_pushing(b"t", lambda m: tuple(m._marked()))
-_pushing(b"l", lambda m: m._marked())
-_pushing(b"\x91", lambda m: frozenset(map(plain_key, m._marked())))
-_pushing(b"\x85", lambda m: (m._stack.pop(),))
-_pushing(b"R", lambda m: _reduce(m))
-_pushing(b"\x81", lambda m: _reduce(m))  # NEWOBJ constructs a class, which here is the same
-
-
-def _reduce(m: Machine) -> Any:
-    arguments = m._stack.pop()
-    return m.call(m._stack.pop(), arguments)
-
-
-@_step(b"\x80")
-def _protocol(m: Machine) -> None:
-    if m._number("<B") > 5:
-        raise _Damaged("protocol")
-
-
-@_step(b"\x95")
-def _frame(m: Machine) -> None:
-    if m._number("<Q") > len(m._data) - m.position:
-        raise _Damaged("frame")
-
-
-@_step(b"(")
-def _mark(m: Machine) -> None:
-    m._outer.append(m._stack)
-    m._stack = []
-
-
-@_step(b"0")
-def _pop(m: Machine) -> None:
-    if m._stack:
-        m._stack.pop()
-    else:
-        m._marked()
-
-
-@_step(b"1")
-def _pop_mark(m: Machine) -> None:
-    m._marked()
-
-
-@_step(b"\x86")
-def _pair(m: Machine) -> None:
-    m._stack[-2:] = [(m._stack[-2], m._stack[-1])]
-
-
-@_step(b"\x87")
-def _triple(m: Machine) -> None:
-    m._stack[-3:] = [(m._stack[-3], m._stack[-2], m._stack[-1])]
-
-
-@_step(b"d")
-def _dict(m: Machine) -> None:
-    pairs, made = m._marked(), {}
-    m._fill(made, pairs)
-    m._stack.append(made)
-
-
-@_step(b"a")
-def _append(m: Machine) -> None:
-    value = m._stack.pop()
-    _extend(m, [value])
-
-
-@_step(b"e")
-def _appends(m: Machine) -> None:
-    _extend(m, m._marked())
-
-
-def _extend(m: Machine, values: list[Any]) -> None:
-    if type(m._stack[-1]) is not list:
-        raise _Damaged("append")
-    m._stack[-1].extend(values)
-
-
-@_step(b"s")
-def _set_item(m: Machine) -> None:
-    value, key = m._stack.pop(), m._stack.pop()
-    m._fill(m._stack[-1], [key, value])
-
-
-@_step(b"u")
-def _set_items(m: Machine) -> None:
-    pairs = m._marked()
-    m._fill(m._stack[-1], pairs)
-
-
-@_step(b"\x90")
-def _add_items(m: Machine) -> None:
-    values = m._marked()
-    if type(m._stack[-1]) is not set:
-        raise _Damaged("set")
-    m._stack[-1].update(map(plain_key, values))
-
-
-@_step(b"p")
-def _put(m: Machine) -> None:
-    m._remember(int(m._short_line()))
-
-
-@_step(b"q")
-def _binput(m: Machine) -> None:
-    m._remember(m._number("<B"))
-
-
-@_step(b"r")
-def _long_binput(m: Machine) -> None:
-    m._remember(m._number("<I"))
-
-
-@_step(b"\x94")
-def _memoize(m: Machine) -> None:
-    m._remember(len(m._memo))
-
-
-@_step(b"c")
-def _global_line(m: Machine) -> None:
-    module = m._line().decode("utf-8")
-    m._global(module, m._line().decode("utf-8"))
-
-
-@_step(b"\x93")
-def _stack_global(m: Machine) -> None:
-    name = m._stack.pop()
-    m._global(m._stack.pop(), name)
-
-
-@_step(b"i")
-def _inst(m: Machine) -> None:
-    arguments = tuple(m._marked())
-    _global_line(m)
-    m._stack.append(m.call(m._stack.pop(), arguments))
-
-
-@_step(b"o")
-def _obj(m: Machine) -> None:
-    function, *arguments = m._marked()
-    m._stack.append(m.call(function, tuple(arguments)))
-
-
-@_step(b"\x92")
-def _new_with_keywords(m: Machine) -> None:
-    if m._stack.pop():
-        raise _Damaged("keywords")
-    m._stack.append(_reduce(m))
-
-
-@_step(b"b")
-def _build(m: Machine) -> None:
-    m._build()
-
-
-@_step(b"P")
-def _persistent_line(m: Machine) -> None:
-    m._persist(m._line().decode("ascii"))
-
-
-@_step(b"Q")
-def _persistent(m: Machine) -> None:
-    m._persist(m._stack.pop())
-
-
-def _extension(m: Machine, layout: str) -> None:
-    raise m.refuse(f"number {m._number(layout)} of Python's extension registry")
-
-
-_STEPS[0x82] = partial(_extension, layout="<B")
-_STEPS[0x83] = partial(_extension, layout="<H")
-_STEPS[0x84] = partial(_extension, layout="<i")
-
-
-@_step(b"\x97")
-def _outside_buffer(m: Machine) -> None:
-    raise m.refuse("a buffer outside the file")
-
-
-@_step(b"\x98")
-def _read_only(m: Machine) -> None:
-    if not m._stack:
-        raise _Damaged("buffer")
+        self.stack.append(self._persistent(identifier))
