@@ -17,6 +17,8 @@ import bpy
 __all__ = ["MODULES", "register", "unregister"]
 
 MODULES: tuple[str, ...] = (
+    "preferences",
+    "operators.setup",
     "properties.capture",
     "operators.capture",
     "operators.media",
