@@ -16,7 +16,7 @@ from smirk_core.errors import SmirkError
 from . import engine_test, face_model
 from .texts import preferences as words
 
-__all__ = ["CLASSES", "Defaults", "SmirkPreferences", "get"]
+__all__ = ["CLASSES", "Defaults", "SMIRK_AP_preferences", "get"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def get() -> Any:
     return Defaults() if preferences is None else preferences
 
 
-class SmirkPreferences(bpy.types.AddonPreferences):
+class SMIRK_AP_preferences(bpy.types.AddonPreferences):
     """Edit > Preferences > Add-ons > SMIRK."""
 
     bl_idname = __package__ or "blender_smirk"
@@ -126,4 +126,4 @@ def _draw_files(box: bpy.types.UILayout) -> None:
     box.operator("smirk.import_assets", icon="ADD")
 
 
-CLASSES = (SmirkPreferences,)
+CLASSES = (SMIRK_AP_preferences,)

@@ -61,12 +61,12 @@ def test_without_an_add_on_there_are_defaults():
 
 
 def test_the_defaults_have_every_name_of_the_preferences():
-    names = {n for n in preferences.SmirkPreferences.__annotations__ if n != "bl_idname"}
+    names = {n for n in preferences.SMIRK_AP_preferences.__annotations__ if n != "bl_idname"}
     assert names == set(preferences.Defaults.__dataclass_fields__)
 
 
 def test_the_preferences_belong_to_the_package_whatever_it_is_called():
-    assert preferences.SmirkPreferences.bl_idname == "blender_smirk"  # bl_ext.REPOSITORY.smirk once installed
+    assert preferences.SMIRK_AP_preferences.bl_idname == "blender_smirk"  # bl_ext.REPOSITORY.smirk once installed
 
 
 # The engine -----------------------------------------------------------------------------------------------------------
