@@ -50,7 +50,9 @@ def character(names: list[str], name: str = "Hero") -> Any:
     bpy.context.scene.collection.objects.link(mesh)
     mesh.shape_key_add(name="Basis")
     for key in names:
-        mesh.shape_key_add(name=key).data[0].co.z = 1.0
+        block = mesh.shape_key_add(name=key)
+        block.data[0].co.z = 1.0
+        block.value = 0.0  # a new key stands at 1 in Blender 5.2
     return mesh
 
 
