@@ -23,12 +23,12 @@ from .correctives import add_corrective_keys
 from .eyelids import add_lids_after_skinning
 from .head_source import DIGEST_PROPERTY, HEAD_PROPERTY, mark, marked_model
 from .identity import (
-    IDENTITY_PROPERTY,
     IdentityKeys,
     add_identity_keys,
     bake_identity,
     identity_of,
     live_count,
+    note_baked_identity,
     rest_shape,
     settle_joints,
 )
@@ -137,7 +137,7 @@ def build_head(
         mark(obj, model)
         obj[NAMES_PROPERTY] = names
         place.objects.link(obj)
-    mesh[IDENTITY_PROPERTY] = baked.tolist()
+    note_baked_identity(mesh, baked)
     mesh.parent = armature
     add_bones(armature, model, to_blender(joints))
     _add_weights(mesh, model)
@@ -163,6 +163,8 @@ def _mesh_data(model: HeadModel, vertices: Floats, name: str) -> bpy.types.Mesh:
     data.loops.foreach_set("vertex_index", model.polygons[corner].astype(np.int32))
     data.polygons.add(len(sizes))
     data.polygons.foreach_set("loop_start", (np.cumsum(sizes) - sizes).astype(np.int32))
+    if bpy.app.version < (4, 0):  # later a polygon ends where the next one starts
+        data.polygons.foreach_set("loop_total", sizes.astype(np.int32))
     data.polygons.foreach_set("material_index", model.polygon_materials.astype(np.int32))
     data.polygons.foreach_set("use_smooth", np.ones(len(sizes), dtype=bool))
     data.update(calc_edges=True)
