@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from .rig import HeadObjects
 
 __all__ = [
-    "IDENTITY_PROPERTY",
     "IdentityKeys",
     "add_identity_keys",
     "bake_identity",
     "baked_identity",
     "identity_of",
     "live_count",
+    "note_baked_identity",
     "rest_shape",
     "set_identity_keys",
     "settle_joints",
@@ -39,7 +39,8 @@ __all__ = [
 
 Floats = npt.NDArray[np.floating[Any]]
 IdentityKeys = Literal["baked", "all"] | int
-IDENTITY_PROPERTY = "smirk_identity"  # custom property of the mesh: (K,) coefficients that its Basis holds
+# Custom property of the mesh: (K,) coefficients that its Basis holds, as text, which every exporter can pass on.
+IDENTITY_PROPERTY = "smirk_identity"
 
 
 def live_count(model: HeadModel, choice: IdentityKeys) -> int:
@@ -76,9 +77,14 @@ def rest_shape(model: HeadModel, identity: Floats) -> tuple[Floats, Floats]:
 def baked_identity(mesh: bpy.types.Object, model: HeadModel) -> Floats:
     """(K,) coefficients that the Basis of ``mesh`` holds, live sliders not counted."""
     baked = np.zeros(model.identity_size)
-    stored = np.array(mesh.get(IDENTITY_PROPERTY, ()), dtype=np.float64)
+    stored = np.array(str(mesh.get(IDENTITY_PROPERTY, "")).split(), dtype=np.float64)
     baked[: len(stored)] = stored
     return baked
+
+
+def note_baked_identity(mesh: bpy.types.Object, baked: Floats) -> None:
+    """Note the (K,) coefficients that the Basis of ``mesh`` holds."""
+    mesh[IDENTITY_PROPERTY] = " ".join(map(repr, np.asarray(baked, dtype=np.float64).tolist()))
 
 
 def identity_of(head: HeadObjects, model: HeadModel) -> Floats:
@@ -134,7 +140,7 @@ def set_identity_keys(head: HeadObjects, model: HeadModel, count: int) -> None:
         for k, value in fresh.items():
             key = add_key(head.mesh, names[k], neutral + model.identity_basis[k], -SLIDER_LIMIT, SLIDER_LIMIT)
             key.value = value
-    head.mesh[IDENTITY_PROPERTY] = baked.tolist()
+    note_baked_identity(head.mesh, baked)
     settle_joints(head, model)
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from bpy_extras.object_utils import world_to_camera_view
 from checks import TOLERANCE, evaluated, shown
+from mathutils import Vector
+from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]
+from test_save import read_back, skinned, world_points
 
 from blender_smirk import api, head_source
 from blender_smirk.actions import WARNING_PROPERTY, apply_action, write_action
@@ -18,7 +22,7 @@ from blender_smirk.eyelids import LIDS_MODIFIER, lids_before_skinning
 from blender_smirk.head_source import load_remembered
 from blender_smirk.key_names import names_of
 from blender_smirk.materials import add_materials
-from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, model_of
+from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, identity_of, model_of
 from blender_smirk.shape_keys import to_blender
 from smirk_core.errors import AssetError
 from smirk_core.heads.decode import decode
@@ -28,6 +32,7 @@ from smirk_core.heads.rotation import quaternion_from_rotvec
 from smirk_core.take import Take, TakeInfo
 
 SETS = 50
+FACE = Path(__file__).parent.parent / "data" / "face.png"
 
 
 @pytest.fixture(scope="module", params=["faithful", "rig"])
@@ -205,3 +210,44 @@ def test_materials_do_without_masks(flame: HeadModel) -> None:
     head = build_head(bare, np.zeros(0), "Head")
     add_materials(head.mesh, bare)
     assert [slot.material is not None for slot in head.mesh.material_slots] == [True] * len(flame.material_names)
+
+
+def test_a_photo_becomes_a_flame_head(flame_file: Path) -> None:
+    made = api.animate(FACE, head=flame_file, identity_keys=5)
+    head = HeadObjects(made.armature, made.mesh)
+    model = model_of(head)
+    assert made.take.info.head_digest == model.digest
+    assert np.allclose(identity_of(head, model), made.take.identity, atol=1e-6)
+    assert made.cameras is not None
+    bpy.context.scene.frame_set(1)
+    assert np.abs(shown(head) - exact(model, made.take.parameters())[0]).max() <= TOLERANCE
+    # It looks at the camera, and its nose is where it is in the picture.
+    points = shown(head) @ np.array(made.armature.matrix_world)[:3, :3].T + np.array(made.armature.location)
+    nose = points[points[:, 1].argmin()]
+    seen = world_to_camera_view(bpy.context.scene, made.cameras.orthographic, Vector(nose.tolist()))
+    assert 0.3 < seen.x < 0.7
+    assert 0.3 < seen.y < 0.7
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".fbx", ".usd"])
+def test_exports_move_like_the_head(flame_file: Path, tmp_path: Path, suffix: str) -> None:
+    """Joints that follow the expression and live identity come along; lids turn with the head."""
+    model = load_flame(flame_file, eyelids="faithful")
+    weights = np.where(model.skinning_weights < 2e-4, 0, model.skinning_weights)  # glTF's exporter drops those,
+    weights[np.arange(len(weights)), weights.argmin(axis=1)] = 0  # and glTF knows four bones a vertex
+    model = replace(model, skinning_weights=weights / weights.sum(axis=1, keepdims=True))
+    sets = random_sets(model, 12)
+    walk = np.linspace(0, 1, 12)[:, None]
+    sets = {name: values[:1] * (1 - walk) + values[1:2] * walk for name, values in sets.items()}
+    sets["identity"][:] = sets["identity"][0]
+    take = take_of(model, sets)
+    truth = exact(replace(model, eyelids_after_skinning=False), sets)
+    head = build_head(model, take.identity, "Head", identity_keys=20)
+    apply_action(write_action(take, model, head, "Take", rate=25.0), head.armature, head.keys)
+    bpy.context.scene.frame_end = 12
+    bpy.context.scene.render.fps = 25
+    path = api.save(tmp_path / f"head{suffix}")
+    first = read_back(path)
+    for frame in (0, 5, 11):
+        away, _ = cKDTree(world_points(skinned(), frame + first)).query(truth[frame])
+        assert away.max() <= TOLERANCE
