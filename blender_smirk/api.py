@@ -28,23 +28,58 @@ from smirk_core.take import Take, load_take
 
 from .actions import apply_action, check_fit, frames_of, write_action
 from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
+from .confidence import add_lost_markers, lost_frames, remove_lost_markers
 from .footage import add_background, add_sound, load_footage, start_frame
+from .footage_view import match_camera, set_rate_policy, set_sound, show_footage
 from .head_source import load_remembered
+from .key_notes import Keying, edited_curves
 from .materials import add_materials
+from .refine import introduce_take, refine_take, reset_take, take_time
 from .rig import HEAD_PROPERTY, HeadObjects, IdentityKeys, NameStyle, build_head, model_of
 from .save import save
 from .scene import add_light, scene_rate, set_scene
-from .take_store import store_take
+from .take_library import (
+    clear_asset,
+    delete_take,
+    duplicate_take,
+    make_current,
+    mark_asset,
+    push_to_nla,
+    read_take,
+)
+from .take_store import has_take, store_take, take_of, takes
 
 __all__ = [
     "AnimatedHead",
+    "Keying",
+    "add_lost_markers",
     "add_take",
     "add_take_steps",
     "animate",
     "animate_all",
     "apply_take",
     "apply_take_steps",
+    "clear_asset",
+    "delete_take",
+    "duplicate_take",
+    "edited_curves",
+    "has_take",
+    "lost_frames",
+    "make_current",
+    "mark_asset",
+    "match_camera",
+    "push_to_nla",
+    "read_take",
+    "refine_take",
+    "remove_lost_markers",
+    "reset_take",
     "save",
+    "set_rate_policy",
+    "set_sound",
+    "show_footage",
+    "take_of",
+    "take_time",
+    "takes",
 ]
 
 
@@ -313,6 +348,7 @@ def _perform(
         take, model, objects, _name(take), rate=rate or scene_rate(scene), start=frame_start, raw=raw, cameras=cameras
     )
     store_take(action, take)
+    introduce_take(action, take)
     apply_action(action, objects.armature, objects.keys, cameras.orthographic.data if cameras else None)
     if footage is not None and cameras is not None:
         for camera in (cameras.orthographic, cameras.perspective):

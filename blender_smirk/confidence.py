@@ -15,8 +15,8 @@ from smirk_core.rendering.portrait import portrait
 from smirk_core.take import Take
 
 from .actions import frames_of
-from .key_notes import KeyNote
-from .refine import model_of_take
+from .refine import keyed_note, model_of_take
+from .take_store import take_of
 
 __all__ = [
     "MARKER_FOUND",
@@ -64,18 +64,29 @@ def lost_stretches(take: Take) -> list[tuple[int, int]]:
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def lost_frames(take: Take, note: KeyNote) -> list[tuple[float, float]]:
-    """The same in scene frames."""
+def lost_frames(action: bpy.types.Action) -> list[tuple[float, float]]:
+    """First and last scene frame of every stretch of a take in which no face was seen.
+
+    Raises:
+        TakeError: there is no take in the action.
+    """
+    take = take_of(action)
+    note = keyed_note(action, take)
     frames = frames_of(take, note.rate, note.start)
     return [(float(frames[a]), float(frames[b])) for a, b in lost_stretches(take)]
 
 
-def add_lost_markers(scene: bpy.types.Scene, take: Take, note: KeyNote) -> int:
-    """Mark in the timeline where the face was lost and found again, instead of earlier such markers.
+def add_lost_markers(scene: bpy.types.Scene, action: bpy.types.Action) -> int:
+    """Mark in the timeline where a take's face was lost and found again, instead of earlier such markers.
 
     Returns:
         How many stretches there are.
+
+    Raises:
+        TakeError: there is no take in the action.
     """
+    take = take_of(action)
+    note = keyed_note(action, take)
     remove_lost_markers(scene)
     frames = np.round(frames_of(take, note.rate, note.start)).astype(int)
     stretches = lost_stretches(take)

@@ -15,10 +15,34 @@ from typing import Any
 import bpy
 import numpy as np
 
-__all__ = ["KeyNote", "curves_of", "edited_curves", "key_bags", "note_keys", "note_of"]
+from smirk_core.errors import TakeError
+
+__all__ = ["KEYINGS", "KeyNote", "Keying", "curves_of", "edited_curves", "key_bags", "note_keys", "note_of"]
 
 NOTE_PROPERTY = "smirk_keys"
+KEYINGS = ("TRACKED", "EVERY", "REDUCED")
 _PART = "smirk_part_"  # custom property of an action without slots, as in actions.py
+
+
+@dataclass(frozen=True)
+class Keying:
+    """Where a take gets its keys.
+
+    Attributes:
+        kind: "TRACKED", where the footage has a frame; "EVERY", on every whole frame of the scene; "REDUCED", as few
+            as keep all curves within ``error``.
+        error: largest deviation of "REDUCED": of weights as such, of rotations in radians, of the head's place in
+            units of 0.1 m.
+    """
+
+    kind: str = "TRACKED"
+    error: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.kind not in KEYINGS:
+            raise TakeError(f"Keys are one of {', '.join(KEYINGS)}, not '{self.kind}'.")
+        if not self.error > 0:
+            raise TakeError(f"The error of reduced keys must be above 0, not {self.error}.")
 
 
 @dataclass(frozen=True)
@@ -30,7 +54,7 @@ class KeyNote:
         start: scene frame of the take's beginning.
         view: focal length in pixels and distance in metres of the perspective camera; None without cameras.
         raw: whether the raw take is keyed.
-        keys: "TRACKED", "EVERY" or "REDUCED" (:class:`blender_smirk.refine.Keying`).
+        keys: "TRACKED", "EVERY" or "REDUCED" (:class:`Keying`).
         error: bound of "REDUCED".
     """
 

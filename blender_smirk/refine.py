@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import bpy
@@ -24,16 +24,16 @@ from .actions import Channel, channels_of, check_fit, frames_of, rewrite_action,
 from .camera import Cameras, has_camera
 from .head_source import DIGEST_PROPERTY, marked_model
 from .key_names import NAMES_PROPERTY
-from .key_notes import KeyNote, edited_curves, note_keys, note_of
+from .key_notes import Keying, KeyNote, edited_curves, note_keys, note_of
+from .properties.takes import show_applied
 from .rig import HeadObjects
 from .scene import scene_rate
 from .take_store import store_take, take_of
 
 __all__ = [
-    "KEYINGS",
     "EditedError",
-    "Keying",
     "heads_playing",
+    "introduce_take",
     "keyed_note",
     "model_of_take",
     "refine_take",
@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
-KEYINGS = ("TRACKED", "EVERY", "REDUCED")
 _PLACE = 0.1  # metres of place that weigh as much as a weight of 1
 
 
@@ -51,25 +50,13 @@ class EditedError(TakeError):
     """Curves were edited by hand and nobody said what should become of that."""
 
 
-@dataclass(frozen=True)
-class Keying:
-    """Where a take gets its keys.
-
-    Attributes:
-        kind: "TRACKED", where the footage has a frame; "EVERY", on every whole frame of the scene; "REDUCED", as few
-            as keep all curves within ``error``.
-        error: largest deviation of "REDUCED": of weights as such, of rotations in radians, of the head's place in
-            units of 0.1 m.
-    """
-
-    kind: str = "TRACKED"
-    error: float = 0.01
-
-    def __post_init__(self) -> None:
-        if self.kind not in KEYINGS:
-            raise TakeError(f"Keys are one of {', '.join(KEYINGS)}, not '{self.kind}'.")
-        if not self.error > 0:
-            raise TakeError(f"The error of reduced keys must be above 0, not {self.error}.")
+def introduce_take(action: bpy.types.Action, take: Take) -> None:
+    """Let the panels, where the add-on is registered, show a take that has just come, with the filters it came with."""
+    note = keyed_note(action, take)
+    show_applied(action, () if note.raw else take.info.filters, Keying(note.keys, note.error), note.rate)
+    listed = getattr(bpy.context.scene, "smirk_takes", None)
+    if listed is not None:
+        listed.action = action
 
 
 def refine_take(
@@ -108,6 +95,7 @@ def refine_take(
     note = replace(note, raw=False, keys=keying.kind, error=keying.error)
     _write(action, refined, model, note, kept)
     store_take(action, refined)
+    show_applied(action, refined.info.filters, keying, note.rate)
     return refined
 
 
