@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,15 +13,9 @@ from smirk_core.errors import MediaError, SmirkError
 from .capture_session import CaptureRequest
 from .rig import HeadObjects
 from .texts import capture as words
+from .worker_python import worker_python
 
-__all__ = ["media_paths", "requests_from", "tracking_options", "worker_python"]
-
-
-def worker_python() -> str:
-    """The Python that the worker runs in: the environment's, the person's from the preferences, or "": Blender's."""
-    addons: Any = bpy.context.preferences.addons
-    addon = addons.get(__package__)
-    return os.environ.get("SMIRK_PYTHON", "") or str(getattr(getattr(addon, "preferences", None), "python", "") or "")
+__all__ = ["media_paths", "requests_from", "tracking_options"]
 
 
 def media_paths(settings: Any) -> list[str]:

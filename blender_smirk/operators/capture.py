@@ -16,9 +16,10 @@ from .. import capture_preview, capture_status, media_info
 from ..capture_queue import QUEUE
 from ..capture_report import report_text
 from ..capture_session import CaptureSession, Session
-from ..capture_settings import media_paths, requests_from, worker_python
+from ..capture_settings import media_paths, requests_from
 from ..face_search import FaceSearch
 from ..texts import capture as words
+from ..worker_python import worker_python
 from .base import run_reported
 
 __all__ = ["CLASSES", "drive", "shut_down"]

@@ -17,14 +17,14 @@ from ..texts import capture as words
 __all__ = ["CLASSES", "wrapped"]
 
 
-def wrapped(layout: Any, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """A text as labels that fit into the region, the icon before its first line."""
+def wrapped(layout: Any, context: bpy.types.Context, text: str, icon: str = "NONE", spare: float = 60.0) -> None:
+    """A text as labels that fit into the region but ``spare`` pixels, the icon before its first line."""
     scale: float = context.preferences.system.ui_scale
     width = context.region.width / scale if context.region is not None else 250.0
     column = layout.column(align=True)
     column.scale_y = 0.8
     for paragraph in text.split("\n"):
-        for line in textwrap.wrap(paragraph, max(16, int((width - 60.0) / 6.2))):
+        for line in textwrap.wrap(paragraph, max(16, int((width - spare) / 6.5))):
             column.label(text=line, icon=icon)
             icon = "BLANK1" if icon != "NONE" else icon
 
@@ -70,7 +70,8 @@ class SMIRK_PT_capture(_InSidebar, bpy.types.Panel):
         column.prop(settings, "head")
         if settings.head == "FILE":
             column.prop(settings, "head_file", text=" ")
-        column.row().prop(settings, "target", expand=True)
+        row = layout.row()
+        row.prop(settings, "target", expand=True)
         row = layout.row()
         row.scale_y = 1.5
         row.enabled = bool(settings.media)
@@ -140,7 +141,8 @@ def _draw_faces(column: Any, settings: Any) -> None:
         column.prop(settings, "face_count")
     if settings.faces != "PICKED":
         return
-    grid = column.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+    grid = column.grid_flow(row_major=True, columns=min(3, max(1, len(settings.found))), even_columns=True, align=True)
+    grid.use_property_split = False
     for face in settings.found:
         box = grid.box().column(align=True)
         number = capture_preview.icon(face_icon(face.number))
@@ -179,7 +181,7 @@ def _draw_job(layout: Any, job: Any) -> None:
         bar.prop(job, "fraction", text=job.stage, slider=True)
     picture = capture_preview.icon(LIVE)
     if picture:
-        box.template_icon(icon_value=picture, scale=8.0)
+        box.template_icon(icon_value=picture, scale=6.0)
     row = box.row(align=True)
     row.operator("smirk.capture_cancel", text=words.DISCARD[0] if job.stopping else words.CANCEL[0], icon="CANCEL")
     if job.waiting:
@@ -191,7 +193,7 @@ def _draw_job(layout: Any, job: Any) -> None:
 def _draw_message(layout: Any, context: bpy.types.Context, job: Any) -> None:
     box = layout.box()
     row = box.row()
-    wrapped(row, context, job.message, "ERROR" if job.failed else "CHECKMARK")
+    wrapped(row, context, job.message, "ERROR" if job.failed else "CHECKMARK", spare=110.0)
     row.operator("smirk.dismiss_message", text="", icon="X", emboss=False)
     if job.failed:
         box.operator("smirk.copy_report", icon="COPYDOWN")

@@ -19,6 +19,7 @@ from bpy.props import (
 from .. import media_info
 from ..camera import LENS
 from ..texts import capture as words
+from ..worker_python import worker_python
 
 __all__ = ["SMIRK_PG_capture", "SMIRK_PG_job"]
 
@@ -28,7 +29,7 @@ def _media_changed(settings: Any, _context: Any) -> None:
     settings.found.clear()
     if settings.faces == "PICKED":
         settings.faces = "LARGEST"
-    media_info.look(settings.media, settings.sequence)
+    media_info.look(settings.media, settings.sequence, worker_python())
 
 
 class SMIRK_PG_capture_file(bpy.types.PropertyGroup):
@@ -51,7 +52,7 @@ class SMIRK_PG_capture(bpy.types.PropertyGroup):
     """Settings of the next capture: ``Scene.smirk_capture``."""
 
     if not TYPE_CHECKING:
-        media: StringProperty(name=words.MEDIA, description=words.MEDIA_TIP, subtype="FILE_PATH", update=_media_changed)
+        media: StringProperty(name=words.MEDIA, description=words.MEDIA_TIP, update=_media_changed)
         more: CollectionProperty(type=SMIRK_PG_capture_file)
         sequence: BoolProperty(name=words.SEQUENCE, description=words.SEQUENCE_TIP, update=_media_changed)
         faces: EnumProperty(

@@ -3,8 +3,8 @@
 
     blender --factory-startup --python tests/window/driver.py -- SCENARIO OUTPUT [key=value …]
 
-A scenario is a generator function of :mod:`scenarios`; it yields the seconds that Blender may draw and react before
-the next step. What it raises ends Blender with exit code 1, the traceback on standard error.
+A scenario is a generator function of :mod:`scenarios`, or of another file here as ``FILE:SCENARIO``; it yields the
+seconds that Blender may draw and react before the next step. What it raises ends Blender with exit code 1, the traceback on standard error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Generator
+from importlib import import_module
 from pathlib import Path
 
 import bpy
@@ -52,13 +53,13 @@ def play(steps: Generator[float, None, None]) -> None:
 
 
 def main() -> None:
-    import scenarios
-
     name, output, *settings = sys.argv[sys.argv.index("--") + 1 :]
     Path(output).mkdir(parents=True, exist_ok=True)
     try:
         switch_on()
-        play(getattr(scenarios, name)(Path(output), **dict(s.split("=", 1) for s in settings)))
+        module, _, function = name.rpartition(":")
+        scenario = getattr(import_module(module or "scenarios"), function)
+        play(scenario(Path(output), **dict(s.split("=", 1) for s in settings)))
     except BaseException:
         traceback.print_exc()
         leave(1)
