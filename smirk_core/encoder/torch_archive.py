@@ -23,7 +23,8 @@ from ..heads.pickle_tensors import STORAGE_TYPES, TENSOR_GLOBALS, storage_of
 __all__ = ["from_torch"]
 
 Array = npt.NDArray[Any]
-_MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the older format
+_LEGACY = b"\x80\x02\x8a\n" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."  # how the older format starts
+_VERSION = 1001
 _LONGEST_PICKLE = 64_000_000
 _LARGEST = 500_000_000  # numbers
 
@@ -121,20 +122,22 @@ def _from_pickles(data: bytes, what: str) -> Any:
     def find(key: str, kind: Any, count: int) -> _Numbers:
         return found.setdefault(key, _Numbers(kind, count))
 
-    at, parts = 0, []
-    for _ in range(5):
-        part, at = _load(data, at, find, what)
-        parts.append(part)
-        if len(parts) == 2 and parts != [_MAGIC, _VERSION]:
-            raise AssetError(f"{what} is not a file of torch's.")
-    for key in parts[4]:
+    if not data.startswith(_LEGACY):
+        raise ValueError("magic number")
+    version, at = _load(data, len(_LEGACY), find, what)
+    if version != _VERSION:
+        raise ValueError("version")
+    _, at = _load(data, at, find, what)
+    value, at = _load(data, at, find, what)
+    keys, at = _load(data, at, find, what)
+    for key in keys:
         numbers = found[key]
         if int.from_bytes(data[at : at + 8], "little") != numbers.count:
             raise ValueError("storage size")
         start = at + 8
         at = start + numbers.count * _item_size(numbers.kind)
         numbers.read = lambda start=start, end=at: data[start:end]
-    return parts[3]
+    return value
 
 
 def from_torch(data: bytes, what: str, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, Array]:
