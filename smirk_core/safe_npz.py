@@ -40,7 +40,9 @@ def read_arrays(source: str | os.PathLike[str] | BinaryIO, *, largest: int = LAR
     """
     if not isinstance(source, str | os.PathLike):
         return _read_archive(source, largest)
-    with Path(source).open("rb") as file:
+    if (path := Path(source)).exists() and not path.is_file():  # devices and pipes never end, or wait for ever
+        raise ValueError("not a file")
+    with path.open("rb") as file:
         return _read_archive(file, largest)
 
 

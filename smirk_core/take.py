@@ -181,6 +181,8 @@ def load_take(path: str | os.PathLike[str]) -> Take:
         TakeError: missing, damaged, not a take, or written by a newer version.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a folder, or a device or pipe that never ends
+        raise TakeError(f"{path} is not a take file.")
     try:
         with path.open("rb") as file:
             return _read(file, str(path))

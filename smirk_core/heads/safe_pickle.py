@@ -57,6 +57,8 @@ def read_bytes(path: _PathLike) -> bytes:
     try:
         if path.is_dir():
             raise AssetError(f"{path} is a folder, not a file.")
+        if path.exists() and not path.is_file():  # these never end, or wait for ever
+            raise AssetError(f"{path} is a device or a pipe, not a file.")
         if path.stat().st_size > MAX_FILE:
             raise AssetError(f"{path} has {path.stat().st_size / 1e9:.1f} GB, which is too large for a model file.")
         return path.read_bytes()

@@ -7,7 +7,7 @@ Everything goes through loaders that run nothing of what they read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = ["SUFFIXES", "Record", "natural_key", "read_records"]
 SUFFIXES = (".npz", ".npy", ".pkl", ".pickle", ".mat")
 _MOST_FILES = 1_000_000
 _MOST_LEVELS = 8
+_MOST_VISITS = 200_000  # of tables and lists in one file
 
 
 @dataclass(frozen=True)
@@ -113,34 +114,33 @@ def _read_file(path: Path) -> list[Record]:
             raise TakeError(f"Cannot read {path}: {error}.") from error
     else:
         raise TakeError(f"Cannot read {path.name}: parameter files end in {', '.join(SUFFIXES)}.")
-    try:
-        found = _unfold(value)
-    except RecursionError:
-        found = []
-    records = [Record(str(path), _real(f, str(path)), frozenset(map(str, f)), _number(path)) for f in found]
+    found = _unfold(value)
+    records = [Record(str(path), _real(f, str(path)), frozenset(f), _number(path)) for f in found]
     if not records:
         raise TakeError(f"{path} holds no parameters by name; a dictionary of arrays is needed.")
     return records
 
 
-def _unfold(value: Any, levels: int = _MOST_LEVELS) -> list[dict[str, Any]]:
+def _unfold(value: Any, levels: int = _MOST_LEVELS, visits: Iterator[int] | None = None) -> list[dict[str, Any]]:
     """Dictionaries of parameters inside whatever a file holds: alone, in a list, or one under each frame's name."""
+    visits = visits or iter(range(_MOST_VISITS))
+    if next(visits, None) is None:  # a few bytes can nest lists that hold each other ten times over
+        raise TakeError("The file nests more tables than there can be frames.")
     if levels == 0:
         return []
     if isinstance(value, np.ndarray) and value.dtype == object:
         value = value.item() if value.ndim == 0 else list(value.flat)
     if isinstance(value, list | tuple):
-        return [record for item in value for record in _unfold(item, levels - 1)]
+        return [record for item in value for record in _unfold(item, levels - 1, visits)]
     if not isinstance(value, Mapping):
         return []
-    named = {k: v for k, v in value.items() if isinstance(k, str)}
-    flat = {k: _plain(v) for k, v in named.items()}
+    flat = {k: _plain(v) for k, v in value.items() if isinstance(k, str)}
     if flat.keys() & known_names():
         return [flat]
     inside = sorted(
         ((str(k), v) for k, v in value.items() if not isinstance(v, str)), key=lambda kv: natural_key(kv[0])
     )
-    found = [record for _, item in inside for record in _unfold(item, levels - 1)]
+    found = [record for _, item in inside for record in _unfold(item, levels - 1, visits)]
     return found or ([flat] if flat else [])
 
 
