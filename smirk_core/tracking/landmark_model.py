@@ -140,6 +140,9 @@ class LandmarkModel:
         regressor = model.joint_regressor
         self._joints = regressor @ model.template  # (J, 3)
         self._joint_identity = np.einsum("jv,kvc->kjc", regressor, model.identity_basis[: self.identity_size])
+        # (E, J, 3) where expressions move the joints, as FLAME's do; none elsewhere.
+        moving = model.expression_basis if model.joints_follow_expression else model.expression_basis[:0]
+        self._joint_expression = np.einsum("jv,evc->ejc", regressor, moving).astype(np.float32)
 
     def shaped(self, identity: Floats) -> tuple[list[Floats], Floats]:
         """Per-part rest points [(Lp, 3)] and joints (J, 3) of one identity (K,)."""
@@ -172,7 +175,10 @@ class LandmarkModel:
         x = unknowns.astype(np.float32)
         n, count, layout = len(x), self.count, self.layout
         bases, joints = self.shaped(identity.astype(np.float32))
-        joints = joints.astype(np.float32)
+        joints = joints.astype(np.float32)[None]  # (1, J, 3), or (N, J, 3) where they follow expressions
+        follows = len(self._joint_expression) > 0
+        if follows:
+            joints = joints + np.tensordot(x[:, layout["expression"]], self._joint_expression, 1)
         zero = np.zeros((n, 1), np.float32)
         rotvecs = np.stack(
             [x[:, 6:9], np.concatenate([x[:, 9:11], zero], 1), np.concatenate([x[:, 11:13], zero], 1)], axis=1
@@ -191,16 +197,17 @@ class LandmarkModel:
             lp = len(p.points)
             q = base + (linear @ p.linear.reshape(len(p.linear), -1)).reshape(n, lp, 3)
             if p.joint:
-                pivot = joints[p.joint]
-                arm = (q - p.mass[:, None] * pivot) @ np.swapaxes(local[:, p.joint - 2], 1, 2)
+                pivot = p.mass[:, None] * joints[:, p.joint, None]
+                arm = (q - pivot) @ np.swapaxes(local[:, p.joint - 2], 1, 2)
                 turned.append(arm)
-                places[:, p.points] += arm + p.mass[:, None] * pivot
+                places[:, p.points] += arm + pivot
             else:
                 turned.append(q)
                 places[:, p.points] += q
-        arm_root = places - joints[0]  # lever from the root joint
+        root = joints[:, :1]
+        arm_root = places - root  # lever from the root joint
         rotated = arm_root @ np.swapaxes(head, 1, 2)  # (N, L, 3)
-        flat = (rotated[..., :2] + joints[0, :2]) * (scale[:, None, None] * flip)  # (N, L, 2)
+        flat = (rotated[..., :2] + root[..., :2]) * (scale[:, None, None] * flip)  # (N, L, 2)
         points = np.swapaxes(flat + x[:, None, 4:6], 1, 2)
         if not jacobian:
             return points, None, None
@@ -218,12 +225,18 @@ class LandmarkModel:
                 followers[:, :, p.points] += (turn @ p.corrective_slopes).reshape(n, 2, len(p.points), follow)
             if not p.joint:
                 continue
+            if follows:  # the pivot moves what turns less than what does not
+                shift = (image - turn.reshape(n, 2, 3)) @ self._joint_expression[:, p.joint].T  # (N, 2, E)
+                out[:, :, p.points, layout["expression"]] += p.mass[:, None] * shift[:, :, None]
             out[:, :, p.points] += (turn @ p.slopes).reshape(n, 2, len(p.points), layout.size)
             block, width = _PARTS[p.joint - 2]
             spin = left_jacobian(rotvecs[:, p.joint - 2])
             arms = _cross(np.swapaxes(spin, 1, 2)[:, None, :width], turned[slot][:, :, None, :])  # (N, Lp, w, 3)
             moved = arms.reshape(n, -1, 3) @ np.swapaxes(image, 1, 2)  # (N, Lp w, 2)
             out[:, :, p.points, block] += np.transpose(moved.reshape(n, -1, width, 2), (0, 3, 1, 2))
+        if follows:
+            still = (scale[:, None] * flip)[..., None] * np.eye(2, 3, dtype=np.float32)
+            out[..., layout["expression"]] += ((still - image) @ self._joint_expression[:, 0].T)[:, :, None]
         spin = left_jacobian(x[:, 0:3])  # (N, 3, 3)
         sweep = _cross(np.swapaxes(spin, 1, 2)[:, None], rotated[:, :, None, :])  # (N, L, 3 directions, 3)
         out[..., 0:3] = np.transpose(sweep[..., :2] * (scale[:, None, None, None] * flip), (0, 3, 1, 2))

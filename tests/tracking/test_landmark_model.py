@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -14,21 +16,26 @@ from smirk_core.tracking.landmark_model import LandmarkModel, left_jacobian
 BASE = matrix_from_rotvec(np.array([0.1, 0.5, -0.2]))
 
 
+@pytest.fixture(params=["joints by identity", "joints by identity and expression"])
+def head(toy_head: HeadModel, request: pytest.FixtureRequest) -> HeadModel:
+    return dataclasses.replace(toy_head, joints_follow_expression=request.param.endswith("expression"))
+
+
 @pytest.fixture
-def case(toy_head: HeadModel) -> tuple[LandmarkModel, np.ndarray, np.ndarray]:
+def case(head: HeadModel) -> tuple[LandmarkModel, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
-    landmarks = LandmarkModel(toy_head, toy_head.landmarks["mediapipe_105"])
+    landmarks = LandmarkModel(head, head.landmarks["mediapipe_105"])
     unknowns = 0.25 * rng.normal(size=(4, landmarks.layout.size))
-    return landmarks, rng.normal(size=toy_head.identity_size), unknowns
+    return landmarks, rng.normal(size=head.identity_size), unknowns
 
 
-def test_points_equal_the_decoders(toy_head: HeadModel, case: tuple[LandmarkModel, np.ndarray, np.ndarray]) -> None:
+def test_points_equal_the_decoders(head: HeadModel, case: tuple[LandmarkModel, np.ndarray, np.ndarray]) -> None:
     landmarks, identity, x = case
     layout = landmarks.layout
     groups = {name: x[:, layout[name]] for name in ("expression", "eyelids", "jaw", "eyes")}
     groups["rotation"] = rotvec_from_matrix(matrix_from_rotvec(x[:, 0:3]) @ BASE)
     groups["identity"] = np.repeat(identity[None], len(x), axis=0)
-    points = landmark_points(toy_head, decode(toy_head, groups).vertices, toy_head.landmarks["mediapipe_105"])
+    points = landmark_points(head, decode(head, groups).vertices, head.landmarks["mediapipe_105"])
     camera = np.stack([np.exp(x[:, 3]), x[:, 4], x[:, 5]], axis=1)
     expected = np.swapaxes(project(points, camera)[..., :2], 1, 2)
     found, _, _ = landmarks.evaluate(identity, x, BASE)
