@@ -113,6 +113,8 @@ def load_npy(source: _PathLike | bytes, *, what: str = "") -> npt.NDArray[Any]:
     else:
         data, what = read_bytes(source), str(source)
     try:
+        if b"\\" in data[: data.find(b"\n") + 1]:
+            raise ValueError("header")  # no header has escapes, and Python warns of wrong ones
         file = io.BytesIO(data)
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
