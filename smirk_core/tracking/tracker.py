@@ -360,5 +360,5 @@ def _header(face: FaceTrack, reading: Reading, model: HeadModel, solve: Mapping[
         source=info.path, kind=info.kind, rate=info.rate, width=info.width, height=info.height,
         face=face.number, head=model.name, head_digest=model.digest, solve=solve,
         software=f"smirk {__version__}", start=float(face.times[0]), rotation=info.rotation,
-        notes="; ".join(reading.notes),
+        notes="; ".join((*reading.notes, *model.notes)),
     )  # fmt: skip
