@@ -31,6 +31,14 @@ def until(check: Callable[[], bool], seconds: float = 120.0) -> Steps:
         yield 0.05
 
 
+def worker() -> Any:
+    """The worker of the capture that runs."""
+    from blender_smirk.capture_queue import QUEUE
+
+    session: Any = QUEUE.current
+    return session.worker
+
+
 def start() -> None:
     """What the Capture button does."""
     with bpy.context.temp_override(**context()):
@@ -111,13 +119,11 @@ def failure(output: Path, media: str) -> Steps:
     import os
     import signal
 
-    from blender_smirk.capture_queue import QUEUE
-
     yield from open_media(media)
     objects = set(bpy.data.objects.keys())
     start()
     yield from until(lambda: job().fraction > 0.05)
-    os.kill(QUEUE.current.worker.pid, signal.SIGKILL)
+    os.kill(worker().pid, signal.SIGKILL)
     yield from until(lambda: not job().running)
     yield 0.5
     screenshot(output / "capture_failed.png")
@@ -133,7 +139,7 @@ def reload(output: Path, media: str) -> Steps:
     yield from open_media(media)
     start()
     yield from until(lambda: job().fraction > 0.05)
-    process = QUEUE.current.worker
+    process = worker()
     path = str(output / "reload.blend")
     bpy.ops.wm.save_mainfile(filepath=path)
     names = set(bpy.data.objects.keys())
@@ -146,14 +152,12 @@ def reload(output: Path, media: str) -> Steps:
     screenshot(output / "capture_reloaded.png")
 
 
-def close_window(output: Path, media: str) -> Steps:
+def leave(output: Path, media: str) -> Steps:
     """Blender quits while a capture runs."""
-    from blender_smirk.capture_queue import QUEUE
-
     yield from open_media(media)
     start()
     yield from until(lambda: job().fraction > 0.05)
-    (output / "worker.pid").write_text(str(QUEUE.current.worker.pid))
+    (output / "worker.pid").write_text(str(worker().pid))
     bpy.ops.wm.quit_blender()
     yield 10.0
     raise AssertionError("Blender did not quit")

@@ -4,7 +4,8 @@
     blender --factory-startup --python tests/window/driver.py -- SCENARIO OUTPUT [key=value …]
 
 A scenario is a generator function of :mod:`scenarios`, or of another file here as ``FILE:SCENARIO``; it yields the
-seconds that Blender may draw and react before the next step. What it raises ends Blender with exit code 1, the traceback on standard error.
+seconds that Blender may draw and react before the next step.
+What it raises ends Blender with exit code 1, the traceback on standard error.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from typing import Any
 
 import bpy
 
-TAB = 162  # pixels from the top of the sidebar to our tab, behind Item, Tool and View
+TAB = 118  # pixels from the top of the sidebar to our tab, behind Tool and View
+ITEM = 44  # height of the tab Item, which is there while an object is active
 Steps = Generator[float, None, None]
 
 
@@ -44,7 +45,30 @@ def sidebar() -> Steps:
     _, area = view()
     area.spaces[0].show_region_ui = True
     yield 0.5
+    yield from widen()
     yield from show_tab()
+
+
+def drag(start: tuple[int, int], end: tuple[int, int]) -> Steps:
+    """Press at one place of the window and let go at another."""
+    window, _ = view()
+    window.event_simulate("MOUSEMOVE", "NOTHING", x=start[0], y=start[1])
+    yield 0.2
+    window.event_simulate("LEFTMOUSE", "PRESS", x=start[0], y=start[1])
+    for share in (0.3, 0.6, 1.0):
+        x, y = (round(a + share * (b - a)) for a, b in zip(start, end, strict=True))
+        window.event_simulate("MOUSEMOVE", "NOTHING", x=x, y=y)
+        yield 0.1
+    window.event_simulate("LEFTMOUSE", "RELEASE", x=end[0], y=end[1])
+    yield 0.3
+
+
+def widen(by: int = 150) -> Steps:
+    """Drag the sidebar's edge, so that words fit on a picture."""
+    _, area = view()
+    region = next(r for r in area.regions if r.type == "UI")
+    y = region.y + region.height // 4
+    yield from drag((region.x - 3, y), (region.x - 3 - by, y))
 
 
 def click(x: int, y: int) -> Steps:
@@ -74,10 +98,95 @@ def show_tab() -> Steps:
     """Click our tab, the last one of the sidebar."""
     _, area = view()
     region = next(r for r in area.regions if r.type == "UI")
-    yield from click(region.x + region.width - 10, region.y + region.height - TAB)
+    tab = TAB + (ITEM if bpy.context.view_layer.objects.active else 0)
+    yield from click(region.x + region.width - 10, region.y + region.height - tab)
+
+
+def wait_for(job: Any, seconds: float = 120.0) -> Steps:
+    """Until a capture has ended."""
+    waited = 0.0
+    while job.running and waited < seconds:
+        waited += 0.2
+        yield 0.2
+    assert not job.running, f"still at it after {seconds} s: {job.stage}"
+
+
+def start_capture(media: str, **settings: Any) -> Steps:
+    """Fill in the panel and press its button."""
+    capture = bpy.context.scene.smirk_capture
+    capture.media = media
+    for name, value in settings.items():
+        setattr(capture, name, value)
+    yield 2.0  # the file is looked at
+    with bpy.context.temp_override(**context()):
+        bpy.ops.smirk.capture("INVOKE_DEFAULT")
+    yield 0.2
+
+
+def heads() -> list[str]:
+    """Names of the armatures in the file."""
+    return sorted(o.name for o in bpy.data.objects if o.type == "ARMATURE")
+
+
+def clear() -> None:
+    """An empty scene, with the add-on as it is."""
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    bpy.ops.outliner.orphans_purge(do_recursive=True)
+
+
+def through_the_camera() -> None:
+    """Look through the scene's camera."""
+    _, area = view()
+    area.spaces[0].region_3d.view_perspective = "CAMERA"
+    area.spaces[0].shading.type = "MATERIAL"
 
 
 def empty(output: Path) -> Steps:
     """The panels of a file without anything of ours."""
     yield from sidebar()
     screenshot(output / "empty.png")
+
+
+def capture(output: Path, media: str) -> Steps:
+    """A capture from the button to the head, undone and redone."""
+    clear()
+    yield from sidebar()
+    job = bpy.context.window_manager.smirk_job
+    yield from start_capture(media)
+    assert job.running, job.message
+    waited = 0.0
+    while job.running and job.fraction < 0.3 and waited < 60:
+        waited += 0.1
+        yield 0.1
+    screenshot(output / "capturing.png")
+    yield from wait_for(job)
+    assert not job.failed and len(heads()) == 1, (job.message, heads())
+    through_the_camera()
+    bpy.context.scene.frame_set(20)
+    yield from show_tab()
+    yield 25.0  # materials are compiled
+    screenshot(output / "captured.png")
+    yield from press("Z", ctrl=True)
+    yield 0.5
+    assert heads() == [], "one undo takes the whole capture away"
+    yield from press("Z", ctrl=True, shift=True)
+    yield 0.5
+    assert len(heads()) == 1, "and redo brings it back"
+
+
+def escape(output: Path, media: str) -> Steps:
+    """ESC during a capture: the scene stays as it was, or gets what was read so far, and Blender goes on."""
+    clear()
+    yield from sidebar()
+    job = bpy.context.window_manager.smirk_job
+    yield from start_capture(media)
+    waited = 0.0
+    while job.running and job.fraction < 0.2 and waited < 60:
+        waited += 0.1
+        yield 0.1
+    yield from press("ESC")
+    yield from press("ESC")
+    yield from wait_for(job, 60)
+    screenshot(output / "escaped.png")
+    assert job.message, "the panel says what became of it"
