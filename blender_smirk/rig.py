@@ -20,7 +20,7 @@ from smirk_core.heads.head_model import HeadModel
 
 from .bones import add_bones
 from .correctives import add_corrective_keys
-from .eyelids import add_lids_after_skinning
+from .eyelids import add_lids_after_skinning, can_add_lids
 from .head_source import DIGEST_PROPERTY, HEAD_PROPERTY, mark, marked_model
 from .identity import (
     IdentityKeys,
@@ -114,13 +114,15 @@ def build_head(
             first ones. More or fewer later: :func:`add_identity_keys`, :func:`bake_identity`.
         names: "smirk", or "flame" for keys called as FLAME add-ons call them.
         eyelids: "rig" makes lids that turn with the head, "faithful" adds them after skinning, "model" does what
-            ``model.eyelids_after_skinning`` says.
+            ``model.eyelids_after_skinning`` says. Either way later: :func:`blender_smirk.eyelids.set_lids`.
 
     Raises:
         TakeError: more identity coefficients or live components than the head has.
     """
-    if eyelids != "model":
-        model = replace(model, eyelids_after_skinning=eyelids == "faithful")
+    after = model.eyelids_after_skinning if eyelids == "model" else eyelids == "faithful"
+    after = after and can_add_lids()
+    if after != model.eyelids_after_skinning:
+        model = replace(model, eyelids_after_skinning=after)
     keys = key_names(model, names)
     live = live_count(model, identity_keys)
     vertices, joints = rest_shape(model, identity)

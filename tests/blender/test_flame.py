@@ -18,7 +18,7 @@ from test_save import read_back, skinned, world_points
 
 from blender_smirk import api, head_source
 from blender_smirk.actions import WARNING_PROPERTY, apply_action, write_action
-from blender_smirk.eyelids import LIDS_MODIFIER, lids_before_skinning
+from blender_smirk.eyelids import lids_before_skinning
 from blender_smirk.head_source import load_remembered
 from blender_smirk.key_names import names_of
 from blender_smirk.materials import add_materials
@@ -145,11 +145,27 @@ def test_survives_a_file(flame: HeadModel, tmp_path: Path) -> None:
     assert np.abs(shown(head) - truth[1]).max() <= TOLERANCE
 
 
+def test_a_copy_follows_its_own_sliders(flame: HeadModel) -> None:
+    sets = random_sets(flame, 2)
+    sets["identity"][1, 5:] = sets["identity"][0, 5:]
+    truth = exact(flame, sets)
+    head = build_head(flame, sets["identity"][0], "Head", identity_keys=5)
+    pose_by_hand(head, flame, sets, 0)
+    for obj in (head.armature, head.mesh):
+        obj.select_set(True)
+    bpy.ops.object.duplicate()
+    copy = HeadObjects.of(bpy.data.objects["Head.001"])
+    assert copy is not None
+    pose_by_hand(copy, flame, sets, 1)
+    assert np.abs(shown(head) - truth[0]).max() <= TOLERANCE
+    assert np.abs(shown(copy) - truth[1]).max() <= TOLERANCE
+
+
 def test_all_drivers_are_simple(flame: HeadModel) -> None:
     head = build_head(flame, np.zeros(0), "Head", identity_keys="all", names="flame")
     blocks: list[bpy.types.ID] = [head.armature, head.keys]
     if flame.eyelids_after_skinning:
-        blocks.append(head.mesh.modifiers[LIDS_MODIFIER].node_group)
+        blocks.append(head.mesh)
     drivers = [curve.driver for block in blocks for curve in block.animation_data.drivers]
     assert all(driver.is_simple_expression and driver.is_valid for driver in drivers)
     assert all(len(driver.expression) <= 255 for driver in drivers)

@@ -10,8 +10,9 @@ from checks import TOLERANCE, evaluated, shown
 from toy import toy_head, toy_take
 
 from blender_smirk.actions import apply_action, write_action
+from blender_smirk.eyelids import set_lids
 from blender_smirk.key_names import names_of
-from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, identity_of
+from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, identity_of, model_of
 from blender_smirk.shape_keys import to_blender
 from smirk_core.errors import TakeError
 from smirk_core.heads.decode import decode
@@ -130,3 +131,8 @@ def test_eyelids_in_both_ways(faithful: bool) -> None:
     wrong = toy_head(eyelids_after_skinning=not faithful)
     assert worst(wrong, take, head, take.identity) > 100 * TOLERANCE
     assert len(shown(head)) == len(model.template)
+    set_lids(head, model, not faithful)
+    assert worst(wrong, take, head, take.identity) <= TOLERANCE
+    assert model_of(head).eyelids_after_skinning == (not faithful)
+    set_lids(head, model, faithful)
+    assert worst(model, take, head, take.identity) <= TOLERANCE
