@@ -22,7 +22,7 @@ from .safe_npz import read_arrays
 __all__ = ["SCHEMA", "Take", "TakeInfo", "load_take"]
 
 SCHEMA = 1
-_LARGEST = 1e9  # of any number in the header
+_LARGEST = 1e9  # of any number in a file
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -205,6 +205,9 @@ def _read(file: BinaryIO, name: str) -> Take:
             f"{name} was written by a newer version ({header.get('software', 'unknown')}); update to open it."
         )
     info = _info(header)
+    for key, values in {**arrays, "times": times, "identity": identity}.items():
+        if values.dtype.kind == "f" and not (np.abs(values) < _LARGEST).all():  # NaN is not less either
+            raise TakeError(f"{name} is damaged: '{key}' holds values that are not finite, or that no face has.")
     raw = {k.removeprefix("raw/"): v for k, v in arrays.items() if k.startswith("raw/")}
     filtered = {k.removeprefix("filtered/"): v for k, v in arrays.items() if k.startswith("filtered/")}
     network = {k.removeprefix("network/"): v for k, v in arrays.items() if k.startswith("network/")}

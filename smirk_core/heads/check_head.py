@@ -13,6 +13,7 @@ from .head_model import HeadModel
 
 __all__ = ["check_head"]
 
+_FAR = 1e6  # metres and anything else
 _JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 
 
@@ -71,8 +72,8 @@ def _check_array(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ..
     if array.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"its {name} has the shape {array.shape}, not ({wanted})")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"its {name} holds values that are not finite")
+    if array.dtype.kind == "f" and not (np.abs(array) < _FAR).all():  # NaN is not less either
+        raise ValueError(f"its {name} holds values that are not finite, or that no head has")
 
 
 def _check_indices(name: str, indices: npt.NDArray[Any], low: int, end: int) -> None:

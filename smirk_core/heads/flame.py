@@ -37,6 +37,7 @@ Eyelids = Literal["faithful", "rig"]
 IDENTITIES, ALL_EXPRESSIONS = 300, 100  # columns of shapedirs, in this order
 EXPRESSIONS = 50  # of them in use unless more are asked for: what SMIRK and its relatives predict
 EXPRESSION_RANGE = (-10.0, 10.0)  # standard deviations; Blender's sliders end there
+_FAR = 1e6  # metres and anything else in the file
 _JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 _PARENTS = (-1, 0, 1, 1, 1)
 _CORRECTIVES = 9 * (len(_JOINTS) - 1)
@@ -153,8 +154,8 @@ def _field(path: Path, raw: dict[Any, Any], name: str, shape: tuple[int, ...]) -
         )
     if value.dtype.kind not in "fiu":
         raise AssetError(f"{path} is damaged: its '{name}' does not hold numbers.")
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise AssetError(f"{path} is damaged: its '{name}' holds values that are not finite.")
+    if value.dtype.kind == "f" and not (np.abs(value) < _FAR).all():  # NaN is not less either
+        raise AssetError(f"{path} is damaged: its '{name}' holds values that are not finite, or that no head has.")
     return value
 
 

@@ -101,7 +101,7 @@ def import_take(
     info = TakeInfo(
         source=source, kind="photo" if count == 1 else "video", rate=0.0 if count == 1 else rate,
         width=size[0], height=size[1], head=head.name, head_digest=head.digest, encoder=chosen.name,
-        software=f"smirk {__version__}", notes="; ".join([f"imported from {chosen.title}: {path.name}", *notes]),
+        software=f"smirk {__version__}, from {chosen.title}: {path.name}", notes="; ".join(notes),
     )  # fmt: skip
     return Take(info, _times(records, count, rate), identity, groups, groups)
 
