@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from smirk_core.errors import TakeError
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.library import load_head
+from smirk_core.heads.library import find_head
 from smirk_core.refine.key_reduction import kept_keys
 from smirk_core.refine.layers import apply_filters
 from smirk_core.refine.recipe import Recipe
@@ -173,22 +173,15 @@ def heads_playing(action: bpy.types.Action) -> list[HeadObjects]:
 
 
 def model_of_take(take: Take) -> HeadModel:
-    """The head model of a take: that of a head in this file that was built from it, else the bundled one.
+    """The head model of a take: that of a head in this file, else the bundled one or one of the person's own.
 
     Raises:
-        TakeError: neither fits.
-        AssetError: the head's file is gone.
+        AssetError: the head is not here, or its file is gone.
     """
     for obj in bpy.data.objects:
         if obj.type == "ARMATURE" and take.info.head_digest and obj.get(DIGEST_PROPERTY) == take.info.head_digest:
             return marked_model(obj)
-    model = load_head("open")
-    if take.info.head_digest in ("", model.digest):
-        return model
-    raise TakeError(
-        f"The take was made with the head '{take.info.head}', of which there is none in this file: "
-        "put the take on such a head first."
-    )
+    return find_head(take.info.head, take.info.head_digest)
 
 
 def _own_take(action: bpy.types.Action) -> Take:
