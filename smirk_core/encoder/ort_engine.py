@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from .checkpoint import Weights
 
 __all__ = ["PROVIDERS", "OrtEngine", "available_providers"]
 
+# Wheels from 1.29 on, which a person may have, report their use to their maker unless told not to before they load.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 Array = npt.NDArray[Any]
 # device -> what ONNX Runtime calls it, and what people do
 PROVIDERS: Mapping[str, tuple[str, str]] = {

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from .landmark_model import LandmarkModel
+from .one_thread import one_blas_thread
 
 __all__ = ["FrameProblem", "Smoothness", "solve_frames", "solve_with_identity"]
 
@@ -122,7 +122,7 @@ def _normal_equations(
     shared, shared_gradient = np.zeros((k, k)), np.zeros(k)
     # NumPy lets go of the interpreter lock in its loops, so plain threads keep all cores busy; threads of the BLAS
     # below them would only fight over the same cores.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for both in pool.map(build, range(0, n, _CHUNK)):
             if both is not None:
                 shared += both[0]

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,9 @@ def empty_scene() -> Iterator[None]:
 
     bpy.ops.wm.read_homefile(use_empty=True)
     yield
+
+
+@pytest.fixture(scope="session")
+def wheel_cache() -> Path:
+    """Where wheels for the extension lie or are fetched to: $SMIRK_WHEELS, else ``.wheels`` in the checkout."""
+    return Path(os.environ.get("SMIRK_WHEELS") or Path(__file__).parents[2] / ".wheels")
