@@ -62,10 +62,12 @@ def cast(head: HeadModel, rays: np.ndarray) -> Blend:
     triangles = head.triangles[head.triangle_region("skin")]
     corners = head.template[triangles].astype(float) - CENTRE
     middle = corners.mean(axis=1)
-    near = cKDTree(middle / np.linalg.norm(middle, axis=1, keepdims=True)).query(rays, 48)[1]
-    found = np.linalg.solve(np.swapaxes(corners[near], -1, -2), rays[:, None, :, None])[
-        ..., 0
-    ]  # ray = sum_k w_k corner_k
+    near = cKDTree(middle / np.linalg.norm(middle, axis=1, keepdims=True)).query(rays, 128)[1]
+    # ray = sum_k found_k corner_k, by Cramer's rule
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    cofactors /= (a * cofactors[:, 0]).sum(axis=-1)[:, None, None]
+    found = np.einsum("nkcx,nx->nkc", cofactors[near], rays)
     share = found / found.sum(axis=-1, keepdims=True)
     distance = 1 / found.sum(axis=-1)
     inside = (share.min(axis=-1) > -1e-6) & (distance > 0)
