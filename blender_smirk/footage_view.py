@@ -25,6 +25,7 @@ from .scene import scene_rate, set_rate
 from .take_store import has_take, take_of, takes
 
 __all__ = [
+    "PLACE_CURVES",
     "RATES",
     "VIEWS",
     "footage_rate",
@@ -39,6 +40,7 @@ __all__ = [
 
 VIEWS = ("ORTHOGRAPHIC", "PERSPECTIVE")
 RATES = ("FOOTAGE", "SCENE")
+PLACE_CURVES = "OBJECT location"  # what the names of the curves of a head's place begin with
 
 
 def takes_of_head(head: HeadObjects) -> list[bpy.types.Action]:
@@ -99,7 +101,7 @@ def _change_lens(scene: bpy.types.Scene, camera: Any, lens: float, take: Take, o
     heads = {h.armature.name_full: h for h in sharing if head_cameras(h).get("PERSPECTIVE") == camera}
     keyed = [(h, a) for h in heads.values() for a in takes_of_head(h) if a.library is None]
     for _, action in keyed:
-        moved = [name for name in edited_curves(action) if name.startswith("OBJECT location")]
+        moved = [name for name in edited_curves(action) if name.startswith(PLACE_CURVES)]
         if moved and not overwrite:
             raise EditedError(f"The place of the head in '{action.name}' was edited by hand: choose to overwrite it.")
     camera.data.lens = lens
@@ -110,13 +112,7 @@ def _change_lens(scene: bpy.types.Scene, camera: Any, lens: float, take: Take, o
     for head, action in keyed:
         cameras = cameras_of(head.armature, take_of(action))
         if cameras is not None:
-            _rekey_place(action, overwrite, cameras=cameras)
-
-
-def _rekey_place(action: bpy.types.Action, overwrite: bool, **changes: Any) -> None:
-    """Key anew; of curves edited by hand only the head's place, and that only with ``overwrite``."""
-    edited = [name for name in edited_curves(action) if name.startswith("OBJECT location")]
-    rekey_take(action, overwrite=overwrite and bool(edited), keep_edited=True, **changes)
+            rekey_take(action, cameras=cameras, only=PLACE_CURVES, overwrite=overwrite)
 
 
 def show_footage(obj: bpy.types.Object, show: bool = True, *, opacity: float | None = None) -> None:

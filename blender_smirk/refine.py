@@ -110,23 +110,26 @@ def rekey_take(
     rate: float | None = None,
     start: float | None = None,
     cameras: Cameras | None = None,
+    only: str = "",
     head: HeadModel | None = None,
     overwrite: bool = False,
     keep_edited: bool = False,
 ) -> None:
     """Key a take as it is at another scene rate, another beginning or for other cameras.
 
+    ``only`` is what the names (:func:`blender_smirk.key_notes.curves_of`) of the curves that change begin with.
+
     Raises:
         EditedError, TakeError: as :func:`refine_take`.
     """
     take = _own_take(action)
     model = model_of_take(take) if head is None else head
-    kept = _edits(action, overwrite, keep_edited)
+    kept = _edits(action, overwrite, keep_edited, only)
     note = keyed_note(action, take)
     note = replace(note, rate=rate or note.rate, start=note.start if start is None else start)
     if cameras is not None:
         note = replace(note, view=(cameras.focal, cameras.distance))
-    _write(action, take, model, note, kept)
+    _write(action, take, model, note, kept, only)
 
 
 def take_time(action: bpy.types.Action, frame: float) -> float:
@@ -196,9 +199,9 @@ def _names(take: Take, model: HeadModel) -> tuple[str, ...]:
     return model.expression_names[:size]
 
 
-def _edits(action: bpy.types.Action, overwrite: bool, keep: bool) -> set[str]:
-    """Names of the curves to leave alone."""
-    edited = edited_curves(action)
+def _edits(action: bpy.types.Action, overwrite: bool, keep: bool, only: str = "") -> set[str]:
+    """Names of the curves to leave alone, of those that begin with ``only``."""
+    edited = [name for name in edited_curves(action) if name.startswith(only)]
     if edited and not overwrite and not keep:
         some = ", ".join(sorted({_label(name) for name in edited})[:3])
         raise EditedError(
@@ -214,8 +217,10 @@ def _label(curve: str) -> str:
     return parts[1] if len(parts) > 1 else curve.split(" ")[1]
 
 
-def _write(action: bpy.types.Action, take: Take, model: HeadModel, note: KeyNote, kept: set[str]) -> None:
-    """Rewrite the curves of an action but those named in ``kept``, and note it."""
+def _write(
+    action: bpy.types.Action, take: Take, model: HeadModel, note: KeyNote, kept: set[str], only: str = ""
+) -> None:
+    """Rewrite the curves of an action whose names begin with ``only``, but those in ``kept``, and note it."""
     groups, frames = take.raw if note.raw else take.filtered, frames_of(take, note.rate, note.start)
     if note.keys == "EVERY" and len(take) > 1:
         whole = np.arange(np.ceil(frames[0] - 1e-3), np.floor(frames[-1] + 1e-3) + 1)
@@ -225,13 +230,19 @@ def _write(action: bpy.types.Action, take: Take, model: HeadModel, note: KeyNote
     channels = channels_of(take, model, groups, note.view if has_camera(take) else None, style)
     if note.keys == "REDUCED" and len(frames) > 2:
         channels = {kind: _reduced(frames, made, note.error) for kind, made in channels.items()}
+    kept = kept | {n for k, made in channels.items() for c in made if not (n := _name_of(k, c)).startswith(only)}
     if kept:
-        channels = {k: [c for c in made if f"{k} {c.path} {c.index}" not in kept] for k, made in channels.items()}
+        channels = {k: [c for c in made if _name_of(k, c) not in kept] for k, made in channels.items()}
     rewrite_action(action, frames, channels)
     for head in heads_playing(action):
         if head.keys.library is None:
             widen_sliders(head.keys, channels["KEY"])
     note_keys(action, note, kept)
+
+
+def _name_of(kind: str, channel: Channel) -> str:
+    """The name of a channel's curve, as :func:`blender_smirk.key_notes.curves_of` has it."""
+    return f"{kind} {channel.path} {channel.index}"
 
 
 def _reduced(frames: Floats, channels: list[Channel], error: float) -> list[Channel]:

@@ -17,7 +17,7 @@ from smirk_core.take import load_take
 from .actions import apply_action, check_fit
 from .camera import cameras_of, has_camera
 from .confidence import thumbnail_pixels
-from .footage_view import show_take_footage
+from .footage_view import PLACE_CURVES, show_take_footage
 from .head_source import marked_model
 from .refine import heads_playing, keyed_note, rekey_take
 from .rig import HeadObjects
@@ -85,7 +85,9 @@ def make_current(
     if cameras is not None and action.library is None and note.view is not None:
         wanted = (cameras.focal, cameras.distance)
         if max(abs(a - b) for a, b in zip(wanted, note.view, strict=True)) > 1e-4 * max(map(abs, wanted)):
-            rekey_take(action, cameras=cameras, head=model, overwrite=overwrite, keep_edited=not overwrite)
+            rekey_take(
+                action, cameras=cameras, only=PLACE_CURVES, head=model, overwrite=overwrite, keep_edited=not overwrite
+            )
     apply_action(action, head.armature, head.keys, cameras.orthographic.data if cameras else None)
     if footage:
         show_take_footage(bpy.context.scene, head, take, note)
