@@ -241,8 +241,8 @@ class ClipProblem:
     ) -> tuple[Floats, Floats]:
         """Mean and spread (N, P) once the encoder has been heard.
 
-        What the learned model of the detector says is weighed against it; the spread among people alone is replaced,
-        because an encoder has learned that too.
+        What the learned model of the detector says is weighed against it. The spread among people only fills up what
+        the encoder is unsure of: an encoder has learned that spread too.
         """
         mean, spread = mean.copy(), spread.copy()
         settings = self.settings
@@ -258,7 +258,9 @@ class ClipProblem:
         }
         for name, (values, error) in errors.items():
             block = self.layout[name]
-            before = 1 / spread[:, block] ** 2 if learned else np.zeros_like(spread[:, block])
+            before = 1 / spread[:, block] ** 2
+            if not learned:  # certainty is never less than that of knowing people, but that is not counted twice
+                before = np.maximum(before - 1 / error**2, 0.0)
             precision = before + 1 / error**2
             told = np.where(before > 0, mean[:, block], 0.0)
             mean[:, block] = (before * told + np.asarray(values, np.float64) / error**2) / precision
