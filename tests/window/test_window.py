@@ -6,6 +6,9 @@ Debian: ``apt-get install blender xvfb python3-numpy``. Pictures stay in the fol
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from PIL import Image
 
 
