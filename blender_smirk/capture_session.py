@@ -241,11 +241,15 @@ class CaptureSession(WorkerSession):
     Args:
         request: what is wanted.
         clock: seconds, for the time that is left.
+
+    Attributes:
+        rigs: names of the armatures that got a take.
     """
 
     def __init__(self, request: CaptureRequest, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(request.media, request.python, clock)
         self.request = request
+        self.rigs: list[str] = []
         self._notes: list[str] = []
         self._takes: list[Take] = []
         self._model: HeadModel | None = None
@@ -320,10 +324,15 @@ class CaptureSession(WorkerSession):
                 "head": model, "frame_start": request.frame_start, "raw": request.raw, "footage": request.footage,
             }  # fmt: skip
             if target is not None:
-                yield from api.apply_take_steps(target, take, **common)
+                self.rigs.append(target.name)
+                del target
+                yield from api.apply_take_steps(bpy.data.objects[request.onto], take, **common)
             else:
-                yield from api.add_take_steps(take, lens=request.lens, **common)
+                made = yield from api.add_take_steps(take, lens=request.lens, **common)
+                self.rigs.append(made.armature.name)
+                del made
             yield
+        _select(self.rigs)
 
     def _step(self) -> None:
         assert self._steps is not None and self._guard is not None
@@ -368,6 +377,13 @@ class CaptureSession(WorkerSession):
                 self._guard.restore()
         super().close()
         self._takes, self._model, self._steps, self._guard = [], None, None, None
+
+
+def _select(names: list[str]) -> None:
+    """Select these objects and their meshes alone, so that the next command means them."""
+    chosen = {name for name in names if name in bpy.data.objects}
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj.name in chosen or (obj.parent is not None and obj.parent.name in chosen))
 
 
 def _reason(error: BaseException) -> str:

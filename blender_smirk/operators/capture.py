@@ -17,6 +17,7 @@ from ..capture_queue import QUEUE
 from ..capture_report import report_text
 from ..capture_session import CaptureSession, Session
 from ..capture_settings import media_paths, requests_from
+from ..capture_view import frame_first_head
 from ..face_search import FaceSearch
 from ..texts import capture as words
 from ..worker_python import worker_python
@@ -76,6 +77,8 @@ class _Driven:
         building = QUEUE.current is not None and QUEUE.current.building
         if event.type == "TIMER":
             ended = drive(context)
+            if isinstance(ended, CaptureSession) and ended.undo_name:
+                frame_first_head(context, ended.rigs)
             if not QUEUE.busy:
                 return self._finish(context, ended)
             if ended is not None and ended.undo_name:

@@ -51,6 +51,7 @@ def open_media(media: str) -> Steps:
 
     yield from sidebar()
     settings().media = media
+    bpy.ops.ed.undo_push(message="Media")  # as the text field does
     yield from until(lambda: (facts := media_info.facts(media)) is not None and not facts.looking)
     yield 0.3
 
@@ -87,12 +88,12 @@ def faces(output: Path, media: str) -> Steps:
     screenshot(output / "capture_faces.png")
 
 
-def escape(output: Path, media: str) -> Steps:
-    """ESC keeps what was read; while it runs the person works on and undoes; twice keeps nothing."""
+def trouble(output: Path, media: str) -> Steps:
+    """ESC keeps what was read, while the person works on and undoes; twice keeps nothing. Then worse happens."""
     yield from open_media(media)
     bpy.context.workspace.status_text_set(None)
     start()
-    yield from until(lambda: job().fraction > 0.05)
+    yield from until(lambda: job().fraction > 0.01)
     with bpy.context.temp_override(**context()):
         bpy.ops.mesh.primitive_cube_add("INVOKE_DEFAULT", True, location=(2, 0, 0))
     yield 0.3
@@ -107,22 +108,24 @@ def escape(output: Path, media: str) -> Steps:
     assert "stopped" in job().message, job().message
     objects = set(bpy.data.objects.keys())
     start()
-    yield from until(lambda: job().fraction > 0.05)
+    yield from until(lambda: job().fraction > 0.01)
     yield from press("ESC")
     yield from press("ESC")
     yield from until(lambda: not job().running)
     assert set(bpy.data.objects.keys()) == objects and "nothing was kept" in job().message, job().message
 
+    yield from failure(output)
+    yield from reload(output)
 
-def failure(output: Path, media: str) -> Steps:
+
+def failure(output: Path) -> Steps:
     """The worker dies: a message with a button, the report in the clipboard."""
     import os
     import signal
 
-    yield from open_media(media)
     objects = set(bpy.data.objects.keys())
     start()
-    yield from until(lambda: job().fraction > 0.05)
+    yield from until(lambda: job().fraction > 0.01)
     os.kill(worker().pid, signal.SIGKILL)
     yield from until(lambda: not job().running)
     yield 0.5
@@ -132,13 +135,12 @@ def failure(output: Path, media: str) -> Steps:
     assert "SIGKILL" in bpy.context.window_manager.clipboard
 
 
-def reload(output: Path, media: str) -> Steps:
+def reload(output: Path) -> Steps:
     """Save and open the file while a capture runs: it ends, the file is as it was saved."""
     from blender_smirk.capture_queue import QUEUE
 
-    yield from open_media(media)
     start()
-    yield from until(lambda: job().fraction > 0.05)
+    yield from until(lambda: job().fraction > 0.01)
     process = worker()
     path = str(output / "reload.blend")
     bpy.ops.wm.save_mainfile(filepath=path)
@@ -156,7 +158,7 @@ def leave(output: Path, media: str) -> Steps:
     """Blender quits while a capture runs."""
     yield from open_media(media)
     start()
-    yield from until(lambda: job().fraction > 0.05)
+    yield from until(lambda: job().fraction > 0.01)
     (output / "worker.pid").write_text(str(worker().pid))
     bpy.ops.wm.quit_blender()
     yield 10.0
