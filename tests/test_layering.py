@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "take": BASE | {"heads", "safe_npz"},
     "encoder": BASE | {"heads", "user_assets"},
     "asset_import": BASE | {"heads", "encoder", "export", "user_assets", "asset_catalog"},
-    "importers": BASE | {"heads", "take", "safe_npz"},
+    "importers": BASE | {"heads", "take", "encoder", "safe_npz"},
     "retarget": BASE | {"heads", "take"},
     "refine": BASE | {"heads", "take"},
     "tracking": BASE | {"heads", "take", "encoder", "refine", "user_assets"},

@@ -20,7 +20,7 @@ __all__ = ["add_parser"]
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "import",
-        help="results of SMIRK, DECA, EMOCA or INFERNO (.npz, .npy, .pkl, .mat) as a take",
+        help="results of SMIRK, DECA, EMOCA or INFERNO (.npz, .npy, .pkl, .mat, .pt) as a take",
         description=__doc__,
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="parameter file, or a folder with one for each frame")

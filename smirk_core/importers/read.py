@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameter files of others as plain arrays: ``.npz``, ``.npy``, ``.pkl`` and ``.mat``, a file or a folder of frames.
+"""Parameter files of others as plain arrays: a file, or a folder of frames, of any suffix in ``SUFFIXES``.
 
 Everything goes through loaders that run nothing of what they read.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..encoder.checkpoint import read_tensors
 from ..errors import TakeError
 from ..heads.safe_pickle import load_npy, load_npz, load_pickle, read_bytes
 from ..progress import Progress, silent
@@ -23,7 +24,7 @@ from .mat import read_mat
 
 __all__ = ["SUFFIXES", "Record", "natural_key", "read_records"]
 
-SUFFIXES = (".npz", ".npy", ".pkl", ".pickle", ".mat")
+SUFFIXES = (".npz", ".npy", ".pkl", ".pickle", ".mat", ".pt", ".pth")
 _MOST_FILES = 1_000_000
 _MOST_LEVELS = 8
 _MOST_VISITS = 200_000  # of tables and lists in one file
@@ -107,6 +108,8 @@ def _read_file(path: Path) -> list[Record]:
         value = load_npy(path)
     elif suffix in (".pkl", ".pickle"):
         value = load_pickle(path)
+    elif suffix in (".pt", ".pth"):
+        value = read_tensors(path)
     elif suffix == ".mat":
         try:
             value = read_mat(read_bytes(path), known_names())

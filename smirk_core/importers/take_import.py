@@ -70,6 +70,8 @@ def import_take(
     columns = _stack(records, chosen)
     count = len(next(iter(columns.values())))
     notes: list[str] = []
+    if head.name.startswith("flame-2023"):
+        notes.append("the expressions are FLAME 2020's and look different on this FLAME 2023")
 
     pose = columns.get("pose", np.zeros((count, 3)))
     zeros = np.zeros((count, 3))

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from hostile.samples import zipped_tensors
+from old_pickles import Py3Pickle, Tensor
 from toys import make_toy_head
 
+from smirk_core.cli import main
 from smirk_core.errors import Cancelled, SmirkError, TakeError
 from smirk_core.heads.decode import decode, project
 from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.library import load_head
 from smirk_core.importers.dialects import DIALECTS, detect
 from smirk_core.importers.mat import read_mat
 from smirk_core.importers.read import natural_key
@@ -177,6 +181,21 @@ def test_codes_in_folders_as_emoca_saves_them(flame, tmp_path):
     assert len(import_take(tmp_path / "000003_000", flame)) == 1
 
 
+def test_tensors_of_torch(flame, tmp_path):
+    """A program's outputs as it holds them: tensors in a pickle, and what torch.save makes of them."""
+    says = truth()
+    values = {k: v.astype(np.float32) for k, v in speak("smirk", says).items() if k != "tform"}
+    pickled = Py3Pickle()
+    pickled.out.write(b"}(")
+    for name, array in values.items():
+        pickled.value(name)
+        pickled.value(Tensor(array))
+    pickled.out.write(b"u")
+    (tmp_path / "a.pkl").write_bytes(pickled.finish())
+    check(import_take(tmp_path / "a.pkl", flame), says, "smirk", flame)
+    check(import_take(zipped_tensors(tmp_path / "a.pt", values), flame), says, "smirk", flame)
+
+
 def test_lists_and_tables_of_frames(flame, tmp_path):
     says = truth()
     frames = [{k: v[i] for k, v in speak("emoca", says).items()} for i in range(FRAMES)]
@@ -215,6 +234,12 @@ def test_more_coefficients_than_the_head_has(flame, tmp_path):
     take = import_take(write(tmp_path / "a.npz", values), flame)
     assert take.raw["expression"].shape == (FRAMES, 50)
     assert "expression coefficients 51 to 100 are left out" in take.info.notes and "2.5" in take.info.notes
+
+
+def test_other_expressions_of_flame_2023_are_told(flame, tmp_path):
+    path = write(tmp_path / "a.npz", speak("deca", truth()))
+    assert import_take(path, flame).info.notes == ""
+    assert "look different" in import_take(path, dataclasses.replace(flame, name="flame-2023-open")).info.notes
 
 
 def test_full_flame_pose_and_eyes(flame, tmp_path):
@@ -363,3 +388,24 @@ def test_mat_files_read_as_scipy_does(compressed, tmp_path):
     for name, array in ours.items():
         assert array.dtype == theirs[name].dtype and np.array_equal(array, theirs[name]), name
     assert set(read_mat(path.read_bytes(), {"exp", "z"})) == {"exp"}
+
+
+def test_command_line(flame_file, clip, tmp_path, capfd, monkeypatch):
+    """The user's FLAME is found by its name, footage gives size and rate, and what is written plays on that head."""
+    monkeypatch.setenv("SMIRK_DATA", str(tmp_path / "data"))
+    path, out = write(tmp_path / "deca.pkl", speak("deca", truth())), tmp_path / "deca.take.npz"
+    assert main(["import", str(path), "-o", str(out)]) == 2
+    err = capfd.readouterr().err
+    assert "smirk assets import" in err and err.count("\n") == 1 and not out.exists()
+    assert main(["assets", "import", str(flame_file)]) == 0
+    assert main(["import", str(path), "-o", str(out), "--media", str(clip)]) == 0
+    take = load_take(out)
+    assert (take.info.width, take.info.height, take.info.rate, take.info.source) == (320, 320, 25, str(clip))
+    head = load_head("flame")
+    assert take.info.head_digest == head.digest and "camera" in take.raw
+    assert decode(head, take.parameters()).vertices.shape == (FRAMES, 5023, 3)
+    write(tmp_path / "emoca.npz", speak("emoca", truth()))
+    assert main(["import", str(path), str(tmp_path / "emoca.npz"), "-o", f"{tmp_path}/all/", "--rate", "50"]) == 0
+    assert {p.name for p in (tmp_path / "all").iterdir()} == {"deca.take.npz", "emoca.take.npz"}
+    assert load_take(tmp_path / "all" / "emoca.take.npz").info.rate == 50
+    assert main(["import", str(path), "-o", str(out), "--rate", "-3"]) == 2
