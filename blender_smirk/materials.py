@@ -17,9 +17,10 @@ from smirk_core.heads.head_model import HeadModel
 from .nodes import Nodes
 from .paint import IRIS, PAINT, add_paint
 
-__all__ = ["add_materials"]
+__all__ = ["NAMED", "PART_PROPERTY", "add_materials"]
 
 Colour = tuple[float, float, float]
+PART_PROPERTY = "smirk_part"  # custom property of a material: which part of the head it is for
 SKIN: Colour = (0.83, 0.62, 0.52)
 LIPS: Colour = (0.71, 0.42, 0.39)
 FLUSH: Colour = (0.80, 0.48, 0.40)
@@ -27,6 +28,17 @@ SCALP: Colour = (0.62, 0.47, 0.40)
 WHITE: Colour = (0.87, 0.85, 0.82)
 IRIS_LIGHT: Colour = (0.50, 0.36, 0.20)
 IRIS_DARK: Colour = (0.16, 0.10, 0.06)
+IRIS_RING: Colour = (0.58, 0.40, 0.20)
+# Colour nodes by name: what :mod:`.look` turns.
+NAMED: dict[str, Colour] = {
+    "Skin tone": SKIN,
+    "Lips": LIPS,
+    "Flush": FLUSH,
+    "Scalp": SCALP,
+    "Iris": IRIS_LIGHT,
+    "Iris dark": IRIS_DARK,
+    "Iris ring": IRIS_RING,
+}
 
 
 def add_materials(mesh: bpy.types.Object, model: HeadModel) -> None:
@@ -39,6 +51,7 @@ def add_materials(mesh: bpy.types.Object, model: HeadModel) -> None:
         material: Any = bpy.data.materials.new(f"{mesh.name} {name}")
         if material.node_tree is None:  # from 5.0 on it is there from the start
             material.use_nodes = True
+        material[PART_PROPERTY] = name
         _BUILDERS.get(name, _skin)(Nodes(material))
         mesh.data.materials.append(material)
 
@@ -51,13 +64,14 @@ def _skin(nodes: Nodes) -> None:
     nodes.set("Subsurface Scale", 0.006)
     lips, flush, scalp = nodes.masks(PAINT)
     blotches = nodes.noise(scale=9.0, detail=3.0, roughness=0.6)
-    colour = nodes.mix(nodes.ramp(blotches, 0.35, 0.75, 0.0, 0.22), SKIN, FLUSH)
-    colour = nodes.mix(nodes.times(flush, 0.45), colour, FLUSH)
+    tone, red, bare, lip = (nodes.named(name, NAMED[name]) for name in ("Skin tone", "Flush", "Scalp", "Lips"))
+    colour = nodes.mix(nodes.ramp(blotches, 0.35, 0.75, 0.0, 0.22), tone, red)
+    colour = nodes.mix(nodes.times(flush, 0.45), colour, red)
     stubble = nodes.noise(scale=160.0, detail=1.0, roughness=0.5)
-    colour = nodes.mix(nodes.times(scalp, nodes.ramp(stubble, 0.35, 0.65, 0.1, 0.5)), colour, SCALP)
-    colour = nodes.mix(nodes.times(lips, 0.8), colour, LIPS)
+    colour = nodes.mix(nodes.times(scalp, nodes.ramp(stubble, 0.35, 0.65, 0.1, 0.5)), colour, bare)
+    colour = nodes.mix(nodes.times(lips, 0.8), colour, lip)
     nodes.connect(colour, "Base Color")
-    nodes.connect(nodes.ramp(lips, 0.2, 0.9, 0.48, 0.34), "Roughness")
+    nodes.connect(nodes.ramp(lips, 0.2, 0.9, 0.48, 0.34, "Skin roughness"), "Roughness")
     pores = nodes.noise(scale=220.0, detail=2.0, roughness=0.55)
     nodes.bump(pores, strength=0.12, distance=0.0006)
 
@@ -98,8 +112,9 @@ def _iris(nodes: Nodes) -> None:
     radius = nodes.length(place)
     # Fibres run outwards: noise over the direction only, drawn out a little along the radius.
     fibres = nodes.noise(scale=7.0, detail=4.0, roughness=0.7, vector=nodes.normalised(place))
-    colour = nodes.mix(nodes.ramp(fibres, 0.3, 0.7, 0.0, 1.0), IRIS_DARK, IRIS_LIGHT)
-    colour = nodes.mix(nodes.ramp(radius, 0.35, 0.6, 0.7, 0.0), colour, (0.58, 0.40, 0.20))  # lighter round the pupil
+    light, dark, ring = (nodes.named(name, NAMED[name]) for name in ("Iris", "Iris dark", "Iris ring"))
+    colour = nodes.mix(nodes.ramp(fibres, 0.3, 0.7, 0.0, 1.0), dark, light)
+    colour = nodes.mix(nodes.ramp(radius, 0.35, 0.6, 0.7, 0.0), colour, ring)  # lighter round the pupil
     colour = nodes.mix(nodes.ramp(radius, 0.78, 1.0, 0.0, 0.9), colour, (0.06, 0.05, 0.05))  # the dark limbal ring
     nodes.connect(colour, "Base Color")
 

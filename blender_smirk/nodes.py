@@ -63,6 +63,13 @@ class Nodes:
         self.set("Roughness", roughness)
         self.set("Specular IOR Level", specular)
 
+    def named(self, name: str, colour: Colour) -> Socket:
+        """A colour node that can be found again by its name, for controls outside the node editor."""
+        node = self._new("ShaderNodeRGB")
+        node.name = node.label = name
+        node.outputs[0].default_value = linear(colour)
+        return node.outputs[0]
+
     def mix(self, factor: Any, first: Any, second: Any) -> Socket:
         """``first`` where ``factor`` is 0, ``second`` where it is 1; colours are sRGB triples or sockets."""
         node = self._new("ShaderNodeMix")
@@ -73,9 +80,11 @@ class Nodes:
             self._feed(inputs[name], linear(value) if isinstance(value, tuple) else value)
         return next(s for s in node.outputs if s.type == "RGBA")
 
-    def ramp(self, value: Any, low: float, high: float, at_low: float, at_high: float) -> Socket:
-        """A smooth step from ``at_low`` (value <= low) to ``at_high`` (value >= high)."""
+    def ramp(self, value: Any, low: float, high: float, at_low: float, at_high: float, name: str = "") -> Socket:
+        """A smooth step from ``at_low`` (value <= low) to ``at_high`` (value >= high); with a name to find it by."""
         node = self._new("ShaderNodeMapRange")
+        if name:
+            node.name = node.label = name
         node.interpolation_type = "SMOOTHSTEP"
         self._feed(node.inputs["Value"], value)
         for name, number in (("From Min", low), ("From Max", high), ("To Min", at_low), ("To Max", at_high)):

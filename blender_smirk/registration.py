@@ -33,6 +33,11 @@ MODULES: tuple[str, ...] = (
     "properties.character",
     "operators.character",
     "panels.character",
+    "properties.head",
+    "operators.head",
+    "panels.head",
+    "operators.files",
+    "panels.files",
 )
 
 _registered: list[tuple[ModuleType, list[Any]]] = []

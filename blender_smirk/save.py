@@ -7,7 +7,7 @@ A file is written beside its place under another name and renamed, so that it ap
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,14 +22,19 @@ from .rig import HeadObjects
 
 __all__ = ["SUFFIXES", "save"]
 
+Heads = Sequence[HeadObjects] | None
 _ZSTD, _ZSTD_TABLE = b"\x28\xb5\x2f\xfd", b"\xb1\xea\x92\x8f"
 
 
-def save(path: str | os.PathLike[str]) -> Path:
+def save(path: str | os.PathLike[str], *, heads: Sequence[HeadObjects] | None = None) -> Path:
     """Write the current scene; the suffix says how.
 
     ``.blend`` holds the whole file. ``.glb``, ``.fbx``, ``.usd``, ``.usda`` and ``.usdc`` hold all heads of the scene:
     mesh, bones, shape keys and the animation that they play now, correctives included.
+
+    Args:
+        path: of the file.
+        heads: only these, where the file holds heads and not the whole scene.
 
     Raises:
         ExportError: unknown suffix, no head to export, a place that cannot be written, or a full disk.
@@ -43,7 +48,7 @@ def save(path: str | os.PathLike[str]) -> Path:
     _leave_edit_mode()
     with atomic(path) as temporary:
         try:
-            finished = "FINISHED" in write(temporary)
+            finished = "FINISHED" in write(temporary, heads)
         except RuntimeError as error:  # Blender's operators report every failure so
             raise ExportError(f"Cannot write {path}: {_reason(error)}.") from error
         if not finished or not _complete(temporary):
@@ -51,14 +56,14 @@ def save(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _write_blend(path: Path) -> set[str]:
+def _write_blend(path: Path, heads: Heads) -> set[str]:
     path.unlink()  # else Blender keeps the empty file as a backup, NAME.blend1
     return bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
 
 
-def _write_glb(path: Path) -> set[str]:
+def _write_glb(path: Path, heads: Heads) -> set[str]:
     _enable("io_scene_gltf2")
-    with _heads_selected():
+    with _heads_selected(heads):
         return bpy.ops.export_scene.gltf(
             filepath=str(path),
             export_format="GLB",
@@ -75,9 +80,9 @@ def _write_glb(path: Path) -> set[str]:
         )
 
 
-def _write_fbx(path: Path) -> set[str]:
+def _write_fbx(path: Path, heads: Heads) -> set[str]:
     _enable("io_scene_fbx")
-    with _heads_selected():
+    with _heads_selected(heads):
         return bpy.ops.export_scene.fbx(
             filepath=str(path),
             use_selection=True,
@@ -92,8 +97,8 @@ def _write_fbx(path: Path) -> set[str]:
         )
 
 
-def _write_usd(path: Path) -> set[str]:
-    with _heads_selected():
+def _write_usd(path: Path, heads: Heads) -> set[str]:
+    with _heads_selected(heads):
         return bpy.ops.wm.usd_export(
             filepath=str(path),
             selected_objects_only=True,
@@ -106,7 +111,7 @@ def _write_usd(path: Path) -> set[str]:
         )
 
 
-_WRITERS: dict[str, Callable[[Path], set[str]]] = {
+_WRITERS: dict[str, Callable[[Path, Heads], set[str]]] = {
     ".blend": _write_blend,
     ".glb": _write_glb,
     ".fbx": _write_fbx,
@@ -132,11 +137,11 @@ def _complete(path: Path) -> bool:
 
 
 @contextmanager
-def _heads_selected() -> Iterator[None]:
-    """Select every head of the scene, and nothing else, for as long as an exporter runs."""
+def _heads_selected(chosen: Heads) -> Iterator[None]:
+    """Select every head of the scene, or the chosen ones, and nothing else, for as long as an exporter runs."""
     layer = bpy.context.view_layer
     selected, active = list(bpy.context.selected_objects), layer.objects.active
-    heads = [h for h in map(HeadObjects.of, bpy.context.scene.objects) if h is not None]
+    heads = [h for h in map(HeadObjects.of, bpy.context.scene.objects) if h is not None] if chosen is None else chosen
     if not heads:
         raise ExportError("There is no head in the scene to export.")
     for obj in selected:
