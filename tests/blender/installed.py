@@ -85,10 +85,11 @@ def traced(command: list[str], log: Path) -> list[str]:
 
 
 def network_calls(log: Path) -> list[str]:
-    """The calls of a trace that reach, or prepare to reach, beyond this machine.
+    """The calls of a trace that reach beyond this machine: a connection or a datagram, or asking for a host's address.
 
-    Sockets of the families IPv4 and IPv6 count from the moment they are made, and so does asking for the address of a
-    host, by whatever service. (A connection to nscd alone does not: looking up the user's own name opens one.)
+    A socket that is made and only bound does not count (urllib3, which Blender imports, does that to find out whether
+    there is IPv6), nor does a connection to nscd alone (looking up the user's own name opens one).
     """
     calls = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [c for c in calls if re.search(r"AF_INET|AF_NETLINK|AF_PACKET|systemd/resolve|hosts\\0", c)]
+    reaching = re.compile(r"(connect|sendto|sendmsg|sendmmsg)\(.*AF_INET|systemd/resolve|hosts\\0")
+    return [c for c in calls if reaching.search(c)]
