@@ -8,6 +8,7 @@ them promise exabytes. Where one is read all the same, what it holds is used.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -24,6 +25,7 @@ from hostile.mutations import mutate
 from hostile.samples import OPENERS, write_samples
 
 from smirk_core.cli import main
+from smirk_core.take import load_take
 
 MUTATED = 200
 RUNNER = Path(__file__).parent / "hostile" / "runner.py"
@@ -155,6 +157,20 @@ def test_command_line(made, good, folder, capfd, monkeypatch):
         assert err.startswith("smirk: ") and err.count("\n") == 1 and "Unexpected" not in err, (command, err)
     assert not list(folder.glob("out*"))
     shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def test_words_in_files_do_not_command_the_terminal(good, folder, capfd):
+    take = load_take(good["take"])
+    for info in (
+        dataclasses.replace(take.info, notes="\x1b]0;mine\x07\x1b[2Jcancelled"),
+        dataclasses.replace(take.info, software="\x1b[31m", schema=99),
+    ):
+        dataclasses.replace(take, info=info).save(folder / "words.take.npz")
+        capfd.readouterr()
+        main(["animate", str(folder / "words.take.npz"), "-o", str(folder / "again.npz")])
+        out, err = capfd.readouterr()
+        assert ("cancelled" in err or "newer version" in err) and "?" in err
+        assert "\x1b" not in out + err and "\x07" not in out + err
 
 
 def test_takes_inside_blender_files_are_read_the_same_way(made):

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from ..errors import Cancelled, SmirkError
 from ..take import Take
-from .terminal import Bar, Stop, debugging, quiet
+from .terminal import Bar, Stop, debugging, printable, quiet
 
 __all__ = ["Job", "explain", "run_batch"]
 
@@ -38,7 +38,7 @@ class Job:
     def say(self, text: str) -> None:
         """One line on standard output."""
         self._bar.clear()
-        print(text, file=self._out, flush=True)
+        print(printable(text), file=self._out, flush=True)
 
     def wrote(self, path: Path) -> None:
         self.say(f"Wrote {path}")
@@ -51,7 +51,7 @@ class Job:
             self.partial = f"stopped; kept {frames} frame{'' if frames == '1' else 's'} ({notes})"
         elif notes:
             self._bar.clear()
-            print(f"smirk: note: {notes}", file=self._err, flush=True)
+            print(f"smirk: note: {printable(notes)}", file=self._err, flush=True)
 
 
 def explain(error: BaseException) -> str:
@@ -71,7 +71,7 @@ def explain(error: BaseException) -> str:
         text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     else:
         text = f"Unexpected {type(error).__name__}: {error} (SMIRK_DEBUG=1 shows where)"
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def run_batch(names: Sequence[str], work: Callable[[int, Job], None]) -> int:

@@ -14,12 +14,17 @@ from typing import TextIO
 
 from ..errors import Cancelled
 
-__all__ = ["Bar", "Stop", "debugging", "quiet"]
+__all__ = ["Bar", "Stop", "debugging", "printable", "quiet"]
 
 
 def debugging() -> bool:
     """True where the environment asks for tracebacks and library messages (SMIRK_DEBUG=1)."""
     return os.environ.get("SMIRK_DEBUG", "") not in ("", "0")
+
+
+def printable(text: str) -> str:
+    """``text`` without what would command a terminal: names and notes in files are other people's words."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def _clock(seconds: float) -> str:
