@@ -105,6 +105,7 @@ def _write_usd(path: Path, heads: Heads) -> set[str]:
             export_animation=True,
             export_armatures=True,
             export_shapekeys=True,
+            export_custom_properties=False,  # our notes are of no use outside Blender
             export_materials=True,
             convert_world_material=False,  # would put a folder of textures beside the file
             check_existing=False,
