@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SmirkError, TakeError
+from ..heads.library import head_of_take
 from ..take import Take, load_take
 from .batch import Job, run_batch
 from .options import TrackOptions, add_track_arguments
@@ -76,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
                 job.wrote(take.save(face_path(output, number, len(takes))))
             return
         try:
-            write_scene(takes, output, head=options.head)
+            # A take made before knows its head; what was tracked just now was tracked on the one that is asked for.
+            known = is_take(medium) and options.head == "open"
+            write_scene(takes, output, head=head_of_take(takes[0]) if known else options.head)
         except Exception as error:
             if is_take(medium):
                 raise
