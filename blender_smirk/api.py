@@ -29,13 +29,30 @@ from smirk_core.take import Take, load_take
 from .actions import apply_action, check_fit, frames_of, write_action
 from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
 from .confidence import add_lost_markers, lost_frames, remove_lost_markers
+from .export_take import save_csv, save_take
 from .footage import add_background, add_sound, load_footage, start_frame
 from .footage_view import match_camera, set_rate_policy, set_sound, show_footage
+from .gaze import clear_gaze, set_gaze
 from .head_source import load_remembered
 from .key_notes import Keying, edited_curves
+from .likeness import randomise_identity, reset_identity, set_identity, symmetrise_identity
+from .look import set_colour, set_roughness
 from .materials import add_materials
+from .photo_texture import add_photo_texture, remove_photo_texture
+from .posing import apply_preset, make_symmetric
 from .refine import introduce_take, refine_take, reset_take, take_time
-from .rig import HEAD_PROPERTY, HeadObjects, IdentityKeys, NameStyle, build_head, model_of
+from .retarget import CharacterReport, apply_to_character, find_bones
+from .rig import (
+    HEAD_PROPERTY,
+    HeadObjects,
+    IdentityKeys,
+    NameStyle,
+    add_identity_keys,
+    bake_identity,
+    build_head,
+    identity_of,
+    model_of,
+)
 from .save import save
 from .scene import add_light, scene_rate, set_scene
 from .take_library import (
@@ -51,32 +68,55 @@ from .take_store import has_take, store_take, take_of, takes
 
 __all__ = [
     "AnimatedHead",
+    "CharacterReport",
+    "HeadObjects",
     "Keying",
+    "RemovedWhileBuilding",
+    "add_identity_keys",
     "add_lost_markers",
+    "add_photo_texture",
     "add_take",
     "add_take_steps",
     "animate",
     "animate_all",
+    "apply_preset",
     "apply_take",
     "apply_take_steps",
+    "apply_to_character",
+    "bake_identity",
     "clear_asset",
+    "clear_gaze",
     "delete_take",
     "duplicate_take",
     "edited_curves",
+    "find_bones",
     "has_take",
+    "identity_of",
     "lost_frames",
     "make_current",
+    "make_symmetric",
     "mark_asset",
     "match_camera",
+    "model_of",
     "push_to_nla",
+    "randomise_identity",
     "read_take",
     "refine_take",
     "remove_lost_markers",
+    "remove_photo_texture",
+    "reset_identity",
     "reset_take",
     "save",
+    "save_csv",
+    "save_take",
+    "set_colour",
+    "set_gaze",
+    "set_identity",
     "set_rate_policy",
+    "set_roughness",
     "set_sound",
     "show_footage",
+    "symmetrise_identity",
     "take_of",
     "take_time",
     "takes",
@@ -84,6 +124,10 @@ __all__ = [
 
 
 Result = TypeVar("Result")
+
+
+class RemovedWhileBuilding(TakeError):
+    """An undo or somebody else took away, between two steps, what was built so far."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +326,7 @@ def _still_there(rig: str) -> HeadObjects:
     armature = bpy.data.objects.get(rig)
     head = None if armature is None else HeadObjects.of(armature)
     if head is None:
-        raise TakeError(f"'{rig}' was removed while it was being built.")
+        raise RemovedWhileBuilding(f"'{rig}' was removed while it was being built.")
     return head
 
 

@@ -18,7 +18,7 @@ from smirk_core.tracking.media import open_media
 from .look import COLOURS, colour_of, has_look, set_colour
 from .materials import PART_PROPERTY
 from .nodes import linear
-from .retarget import frames_in
+from .refine import take_time
 from .rig import HeadObjects, model_of
 from .take_store import take_of
 
@@ -68,7 +68,7 @@ def add_photo_texture(
     else:
         scene = bpy.context.scene
         at = scene.frame_current_final if frame is None else frame
-        row = int(np.abs(frames_in(take, performance, scene) - at).argmin())
+        row = int(np.abs(np.asarray(performance.times) - take_time(take, at)).argmin())
     if "camera" not in performance.raw:
         raise TakeError("The take does not say where in the picture the head is, so no skin can be taken from it.")
     picture = picture_at(performance, row)

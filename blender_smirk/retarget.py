@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from smirk_core.errors import TakeError
+from smirk_core.errors import AssetError, TakeError
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.library import load_head
 from smirk_core.heads.rotation import matrix_from_rotvec, rotvec_from_matrix
@@ -32,6 +32,7 @@ from smirk_core.retarget.turns import (
 from smirk_core.take import Take
 
 from .actions import Channel, frames_of, key_action
+from .refine import model_of_take
 from .scene import scene_rate
 from .shape_keys import widen_slider
 from .take_store import take_of
@@ -87,15 +88,18 @@ def model_of(take: Take) -> HeadModel:
     """The head that a take was made with, for its names.
 
     Raises:
-        TakeError: it is not the open head.
+        TakeError: it is neither the open head nor here.
     """
     model = load_head()
-    if take.info.head and take.info.head != model.name:
+    if not take.info.head or take.info.head == model.name:
+        return model
+    try:
+        return model_of_take(take)
+    except AssetError as error:
         raise TakeError(
-            f"The take was made with the head '{take.info.head}', whose expressions have no ARKit names: "
+            f"The take was made with the head '{take.info.head}', which is not here: "
             "capture the footage with the open head to put it onto a character."
-        )
-    return model
+        ) from error
 
 
 def frames_in(action: bpy.types.Action, take: Take, scene: bpy.types.Scene) -> Floats:

@@ -324,7 +324,7 @@ def test_the_photo_gets_onto_the_skin_and_off_again(portrait: tuple[Path, Any]) 
     x = OPEN.template[cheeks, 0]
     left, right = found[(x > 0.01) & (x < 0.045)], found[(x < -0.01) & (x > -0.045)]
     assert len(left) > 10 and len(right) > 10
-    assert (left[:, 2] > left[:, 1]).all() and (right[:, 1] > right[:, 2]).all()
+    assert (left[:, 2] > left[:, 1] + 0.2).mean() > 0.8 and (right[:, 1] > right[:, 2] + 0.2).mean() > 0.8
     remove_photo_texture(head)
     socket = skin.node_tree.nodes["Principled BSDF"].inputs["Base Color"]
     assert socket.links[0].from_node.name == before and not has_photo_texture(made.mesh)
