@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
+from smirk_core.errors import SmirkError
 from smirk_core.heads.head_model import HeadModel
 
 __all__ = ["add_bones", "editing", "place_bone"]
@@ -21,20 +22,31 @@ _LENGTH = {"root": 0.05, "neck": 0.08, "jaw": 0.03, "left_eye": 0.015, "right_ey
 
 @contextmanager
 def editing(armature: bpy.types.Object) -> Iterator[None]:
-    """Edit mode, the only one in which bones can be made or placed; leaves any other mode, ends in object mode."""
+    """Edit mode, the only one in which bones can be made or placed; leaves any other mode, ends in object mode.
+
+    Raises:
+        SmirkError: the armature cannot be edited: its collection is hidden, or it is linked from another file.
+    """
     layer = bpy.context.view_layer
     before = layer.objects.active
     if before is not None and before.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
+    if armature.name not in layer.objects:
+        raise SmirkError(f"'{armature.name}' cannot be edited: its collection is switched off in this view layer.")
     hidden = armature.hide_get(), armature.hide_viewport
     armature.hide_viewport = False
     armature.hide_set(False)
     layer.objects.active = armature
     try:
-        bpy.ops.object.mode_set(mode="EDIT")
+        try:
+            bpy.ops.object.mode_set(mode="EDIT")
+        except RuntimeError as error:
+            reason = "show its collection, or make it local if it is linked"
+            raise SmirkError(f"'{armature.name}' cannot be edited: {reason}.") from error
         yield
     finally:
-        bpy.ops.object.mode_set(mode="OBJECT")
+        if armature.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
         armature.hide_set(hidden[0])
         armature.hide_viewport = hidden[1]
         if before is not None:

@@ -116,7 +116,12 @@ def set_identity_keys(head: HeadObjects, model: HeadModel, count: int) -> None:
     """Let exactly the first ``count`` identity components be live, and put the bones into the joints of the face.
 
     The face stays as it is, and so does what has been sculpted into any key.
+
+    Raises:
+        SmirkError: the armature cannot be edited; nothing has changed then.
     """
+    with editing(head.armature):  # raises before anything is changed
+        pass
     names = names_of(head.mesh, model).identity
     live, baked = _live(head, model), baked_identity(head.mesh, model)
     shift = np.zeros((len(model.template), 3))  # of Basis and with it of all keys, Blender axes

@@ -14,7 +14,7 @@ from blender_smirk.eyelids import set_lids
 from blender_smirk.key_names import names_of
 from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, identity_of, model_of
 from blender_smirk.shape_keys import to_blender
-from smirk_core.errors import TakeError
+from smirk_core.errors import SmirkError, TakeError
 from smirk_core.heads.decode import decode
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.take import Take
@@ -103,6 +103,21 @@ def test_hidden_and_inactive_heads_too() -> None:
     add_identity_keys(head, model, 2)
     assert head.armature.hide_get()
     assert bpy.context.view_layer.objects.active == other.mesh
+
+
+def test_a_head_whose_collection_is_off_stays_as_it_is() -> None:
+    model = toy_head()
+    collection = bpy.data.collections.new("Heads")
+    bpy.context.scene.collection.children.link(collection)
+    head = build_head(model, np.ones(4), "Head", collection)
+    keys = [key.name for key in head.keys.key_blocks]
+    basis = np.array([point.co for point in head.keys.key_blocks[0].data])
+    bpy.context.view_layer.layer_collection.children["Heads"].exclude = True
+    with pytest.raises(SmirkError, match="cannot be edited"):
+        add_identity_keys(head, model, 2)
+    assert [key.name for key in head.keys.key_blocks] == keys
+    assert np.allclose([point.co for point in head.keys.key_blocks[0].data], basis)
+    assert identity_of(head, model).tolist() == [1.0] * 4
 
 
 @pytest.mark.parametrize("choice", [5, -1])
