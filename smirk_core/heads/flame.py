@@ -212,7 +212,7 @@ class _Extras:
         if left is not None and right is not None:
             self.eyelids = read_eyelids(left, right)
         else:
-            self._miss("l_eyelid.npy and r_eyelid.npy", "the lids cannot close")
+            self._miss("l_eyelid.npy, r_eyelid.npy", "the lids cannot close")
         mediapipe, fan = search("mediapipe_embedding"), search("landmark_embedding")
         self.landmarks, self.contour = read_embeddings(mediapipe, fan)
         if mediapipe is None:
@@ -231,4 +231,4 @@ class _Extras:
         self.uvs, self.polygon_uvs = found[0], _with_hole(found[1])
 
     def _miss(self, files: str, consequence: str) -> None:
-        self.notes.append(f"{files} of SMIRK's assets folder not found: {consequence}")
+        self.notes.append(f"no {files}: {consequence}")
