@@ -111,18 +111,18 @@ class TorchEngine:
         """(N, 224, 224, 3) uint8 on the device to what :meth:`forward` takes."""
         return crops.permute(0, 3, 1, 2).to(torch.float32) / 255
 
-    def _exact(self) -> Any:
+    def exact(self) -> Any:
         """TensorFloat-32 would err by 1e-3 where float32 is asked for."""
         if self._device.type == "cuda":
             return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         return contextlib.nullcontext()
 
     def run(self, images: Array) -> dict[str, Array]:
-        with torch.inference_mode(), self._exact():
+        with torch.inference_mode(), self.exact():
             out = self.forward(torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(self._device))
             return {k: v.cpu().numpy() for k, v in out.items()}
 
     def encode(self, crops: Array) -> dict[str, Array]:
-        with torch.inference_mode(), self._exact():
+        with torch.inference_mode(), self.exact():
             there = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
             return {k: v.cpu().numpy() for k, v in self.forward(self.pixels(there)).items()}
