@@ -12,7 +12,7 @@ from .core_wheel import build_core_wheel, core_version
 from .fetch import FetchError, fetch, sha256
 from .lock import locked
 from .manifest import make_manifest
-from .targets import BLENDERS, ROOT
+from .targets import BLENDERS, PACKAGES, PLATFORMS, ROOT
 
 __all__ = ["FACE_LANDMARKER_SHA256", "build_extension", "check_task", "extension_name"]
 
@@ -46,8 +46,8 @@ def build_extension(
 
     Args:
         blender: a key of :data:`release.targets.BLENDERS`.
-        platform: Blender's name of it; ``None``: slim, for every platform, with no wheel but the engine's, so that
-            tracking runs in a Python that the person points to.
+        platform: Blender's name of it; ``None``: slim, for every platform, with nothing but what Blender's own process
+            imports (small and pure Python), so that tracking runs in a Python that the person points to.
         out: folder for the zip; made where it is missing.
         cache: folder of fetched wheels.
         tool: Blender's extension tool.
@@ -57,7 +57,9 @@ def build_extension(
         FetchError: a wheel or the face model is not the right one.
         BlenderToolError: Blender refuses the zip.
     """
-    wheels = [] if platform is None else [fetch(wheel, cache) for wheel in locked(blender, platform)]
+    chosen = {p.name for p in PACKAGES if platform is not None or p.in_blender}
+    every = locked(blender, platform or next(iter(PLATFORMS)))  # what the slim zip has is the same on all platforms
+    wheels = [fetch(wheel, cache) for wheel in every if wheel.name in chosen]
     with tempfile.TemporaryDirectory() as folder:
         wheels.append(build_core_wheel(Path(folder), None if task is None else check_task(task)))
         files: dict[str, bytes | Path] = {f"wheels/{path.name}": path for path in wheels}

@@ -49,28 +49,30 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Package:
-    """A package that the tracking process imports and Blender does not bring.
+    """A package that the add-on imports and Blender does not bring.
 
     Attributes:
         name: on PyPI.
         licence: SPDX expression, of everything inside the wheel.
         purpose: for THIRD_PARTY.md.
         blenders: the targets that need it.
+        in_blender: whether Blender's own process imports it too, so that the slim zip has it as well.
     """
 
     name: str
     licence: str
     purpose: str
     blenders: tuple[str, ...] = tuple(BLENDERS)
+    in_blender: bool = False
 
 
 # NumPy comes with Blender. Not here, because finding faces never calls them: jax, opencv, matplotlib, sounddevice,
 # sentencepiece, absl, flatbuffers, which MediaPipe's package names (see smirk_core/tracking/standins.py), and what
 # ONNX Runtime's own tools ask for.
 PACKAGES: tuple[Package, ...] = (
-    Package("array-api-compat", "MIT", "one code for NumPy and torch"),
+    Package("array-api-compat", "MIT", "one code for NumPy and torch", in_blender=True),
     Package("attrs", "MIT", "imported by MediaPipe 0.10.21", ("4.5",)),
-    Package("av", "BSD-3-Clause AND LGPL-2.1-or-later AND GPL-2.0-or-later", "reads videos; FFmpeg with x264 inside"),
+    Package("av", "BSD-3-Clause AND LGPL-3.0-or-later AND GPL-2.0-or-later", "reads videos; FFmpeg with x264 inside"),
     Package("mediapipe", "Apache-2.0", "finds faces"),
     Package("onnxruntime", "MIT", "runs the image encoder"),
     Package("pillow", "MIT-CMU", "reads pictures"),
