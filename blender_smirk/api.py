@@ -26,7 +26,7 @@ from smirk_core.heads.head_model import HeadModel
 from smirk_core.progress import Progress, silent
 from smirk_core.take import Take, load_take
 
-from .actions import apply_action, check_fit, frames_of, write_action
+from .actions import WARNING_PROPERTY, apply_action, check_fit, frames_of, write_action
 from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
 from .confidence import add_lost_markers, lost_frames, remove_lost_markers
 from .export_take import save_csv, save_take
@@ -146,6 +146,11 @@ class AnimatedHead:
     cameras: Cameras | None
     action: bpy.types.Action
     take: Take
+
+    @property
+    def warning(self) -> str:
+        """What of the take Blender cannot show, in words; "" where it shows everything."""
+        return str(self.action.get(WARNING_PROPERTY, ""))
 
 
 def animate(

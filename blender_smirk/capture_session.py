@@ -258,7 +258,7 @@ class CaptureSession(WorkerSession):
         self._failure: BaseException | None = None
         self._steps: Generator[None, None, None] | None = None
         self._guard: SceneGuard | None = None
-        self._share = 0.0
+        self._again = False
 
     @property
     def undo_name(self) -> str:
@@ -316,7 +316,6 @@ class CaptureSession(WorkerSession):
         if request.footage and not Path(self._takes[0].info.source).exists() and "*" not in request.media:
             self._notes.append(texts.NO_FOOTAGE.format(name=self.name))
         for number, take in enumerate(self._takes):
-            self._share = number / len(self._takes)
             target = bpy.data.objects.get(request.onto) if request.onto and number == 0 else None
             if request.onto and number == 0 and target is None:
                 self._notes.append(texts.TARGET_GONE)
@@ -340,6 +339,13 @@ class CaptureSession(WorkerSession):
             next(self._steps)
         except StopIteration:
             self._end(State.DONE, self._summary())
+        except api.RemovedWhileBuilding as error:
+            self._steps.close()
+            self._guard.restore()
+            if self._again:
+                self._end(State.FAILED, texts.FAILED_BUILD.format(reason=error))
+            else:  # an undo that fell between two steps; the takes are still here
+                self.state, self._again, self.rigs = State.WAITING, True, []
         except Exception as error:
             self._steps.close()
             self._guard.restore()

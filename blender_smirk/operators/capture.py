@@ -115,7 +115,7 @@ class _Driven:
                 drive(context, patient=False)
                 time.sleep(_PAUSE)
         finally:
-            shut_down()
+            QUEUE.shut_down()
         failures = [o.message for o in QUEUE.outcomes if o.state.name == "FAILED"]
         good = [o.message for o in QUEUE.outcomes if o.state.name == "DONE"]
         if failures and not good:
@@ -272,6 +272,8 @@ def _after_load(*_ignored: Any) -> None:
             capture_status.publish(QUEUE, job)
     for workspace in bpy.data.workspaces:
         workspace.status_text_set(None)
+    settings: Any = bpy.context.scene.smirk_capture
+    media_info.look(settings.media, settings.sequence, worker_python())
 
 
 CLASSES = (

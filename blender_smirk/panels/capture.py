@@ -179,6 +179,8 @@ def _draw_job(layout: Any, job: Any) -> None:
         bar = column.row()
         bar.enabled = False
         bar.prop(job, "fraction", text=job.stage, slider=True)
+    if job.stopping:
+        box.label(text=words.STOPPING_KEEPS, icon="INFO")
     picture = capture_preview.icon(LIVE)
     if picture:
         box.template_icon(icon_value=picture, scale=6.0)

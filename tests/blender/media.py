@@ -36,3 +36,13 @@ def write_clip(
             file.mux(audio.encode(wave))
             file.mux(audio.encode(None))
     return path
+
+
+def long_sequence(clip: Path, folder: Path, count: int = 400) -> Path:
+    """A numbered run of pictures that takes some seconds to read: the first frame of ``clip`` under many names."""
+    folder.mkdir()
+    with av.open(str(clip)) as container:
+        next(container.decode(video=0)).to_image().save(folder / "shot_0000.png")
+    for number in range(1, count):
+        (folder / f"shot_{number:04d}.png").hardlink_to(folder / "shot_0000.png")
+    return folder

@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 import pytest
 from fingerprint import fingerprint
+from media import long_sequence
 
 import blender_smirk
 from blender_smirk import capture_session, registration
@@ -95,7 +96,7 @@ def test_onto_a_head_that_is_there(clip: Path, photo: Path) -> None:
 def test_three_captures_in_a_queue(photo: Path, clip: Path) -> None:
     """One after another, never two workers at once; one that fails does not keep the others."""
     queue = CaptureQueue()
-    sessions = [capture(photo), capture(photo.with_name("gone.png")), capture(clip)]
+    sessions = [capture(photo), capture(photo.with_name("gone.png")), capture(clip, footage=False)]
     for session in sessions:
         queue.add(session)
     assert queue.waiting == ["astronaut.png", "gone.png", "drift.mp4"]
@@ -152,7 +153,7 @@ def test_a_second_stop_keeps_nothing(clip: Path, tmp_path: Path) -> None:
     queue.stop()
     run(queue)
     assert [o.message for o in queue.outcomes] == [
-        "1 waiting captures were dropped", "run: capture stopped, nothing was kept",
+        "Taken out of the queue: 1", "run: capture stopped, nothing was kept",
     ]  # fmt: skip
     assert fingerprint() == before and not queue.busy
 
@@ -198,38 +199,6 @@ def test_a_build_that_fails_leaves_no_trace(clip: Path, monkeypatch: pytest.Monk
     assert outcome.state is State.FAILED and "ZeroDivisionError" in outcome.message
     assert fingerprint() == before
     assert "Traceback" in queue.report
-
-
-def test_only_the_picked_faces_are_built(photo: Path, tmp_path: Path) -> None:
-    from PIL import Image
-
-    face = Image.open(photo).convert("RGB").crop((100, 0, 400, 300))
-    pair = Image.new("RGB", (640, 320), (80, 80, 80))
-    pair.paste(face, (10, 10))
-    pair.paste(face.resize((220, 220)), (380, 60))
-    path = tmp_path / "pair.png"
-    pair.save(path)
-    queue = CaptureQueue()
-    queue.add(capture(path, picked=(1,)))  # numbered from left to right
-    run(queue)
-    assert queue.outcomes[0].state is State.DONE
-    from blender_smirk.take_store import take_of
-
-    (action,) = takes()
-    camera = take_of(action).raw["camera"][0]
-    assert camera[1] > 320  # the right one, which is the smaller
-
-
-def long_sequence(clip: Path, folder: Path, count: int = 400) -> Path:
-    """A numbered run that takes some seconds to read: the first frame of ``clip`` linked many times."""
-    import av
-
-    folder.mkdir()
-    with av.open(str(clip)) as container:
-        next(container.decode(video=0)).to_image().save(folder / "shot_0000.png")
-    for number in range(1, count):
-        (folder / f"shot_{number:04d}.png").hardlink_to(folder / "shot_0000.png")
-    return folder
 
 
 def test_module_is_free_of_references() -> None:

@@ -56,27 +56,6 @@ def open_media(media: str) -> Steps:
     yield 0.3
 
 
-def capture(output: Path, media: str) -> Steps:
-    """A clip becomes a head while the window stays alive; one undo takes it all away again."""
-    yield from open_media(media)
-    screenshot(output / "capture_chosen.png")
-    objects = set(bpy.data.objects.keys())
-    start()
-    yield from until(lambda: job().running and job().fraction > 0.3)
-    yield 0.3
-    screenshot(output / "capture_running.png")
-    yield from until(lambda: not job().running)
-    yield 0.5
-    screenshot(output / "capture_done.png")
-    assert not job().failed and "captured" in job().message, job().message
-    new = set(bpy.data.objects.keys()) - objects
-    assert any(name.endswith("rig") for name in new), new
-    yield from press("Z", ctrl=True)
-    yield 0.5
-    assert set(bpy.data.objects.keys()) == objects, "one undo does not take the head away"
-    screenshot(output / "capture_undone.png")
-
-
 def faces(output: Path, media: str) -> Steps:
     """Faces are found and shown with pictures."""
     yield from open_media(media)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -26,11 +25,6 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(1, 3000):
         (folder / f"shot_{number:04d}.png").hardlink_to(first)
     return folder
-
-
-def test_a_clip_becomes_a_head_and_one_undo_takes_it_back(detector, window, tmp_path):
-    media = shutil.copy(DEMO / "demo.mp4", tmp_path / "smile.mp4")
-    window("capture_scenarios:capture", media=media)
 
 
 def test_faces_are_found_and_shown(detector, window, photo):
