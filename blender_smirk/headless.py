@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,5 +34,7 @@ def write_scene(
     # Factory settings: a person's own start-up file, with its cube or worse, must not get into the result.
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     for take in takes:
-        api.add_take(take, head=head, progress=progress)
+        made = api.add_take(take, head=head, progress=progress)
+        if made.warning:
+            warnings.warn(made.warning, stacklevel=2)
     return api.save(path)

@@ -12,6 +12,7 @@ from bpy_extras.io_utils import ImportHelper
 from smirk_core.errors import TakeError
 
 from .. import confidence, take_library
+from ..actions import WARNING_PROPERTY
 from ..api import add_take, apply_take
 from ..refine import model_of_take
 from ..take_store import has_take, take_of, takes
@@ -245,6 +246,8 @@ class SMIRK_OT_import_take(bpy.types.Operator, ImportHelper):
         else:
             made = add_take(take, head=model, frame_start=options.frame_start, raw=options.raw).action
         _choose(context, made)
+        if WARNING_PROPERTY in made:
+            self.report({"WARNING"}, made[WARNING_PROPERTY])
 
 
 CLASSES: tuple[type, ...] = (

@@ -17,9 +17,10 @@ from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]
 from test_save import read_back, skinned, world_points
 
 from blender_smirk import api, head_source
-from blender_smirk.actions import WARNING_PROPERTY, apply_action, write_action
+from blender_smirk.actions import apply_action, write_action
 from blender_smirk.eyelids import lids_before_skinning
 from blender_smirk.head_source import load_remembered
+from blender_smirk.headless import write_scene
 from blender_smirk.key_names import names_of
 from blender_smirk.materials import add_materials
 from blender_smirk.rig import HeadObjects, add_identity_keys, bake_identity, build_head, identity_of, model_of
@@ -212,13 +213,15 @@ def test_the_rig_finds_its_model_in_another_session(
         model_of(head)
 
 
-def test_a_slider_that_ends_too_soon_is_reported(flame: HeadModel) -> None:
+def test_a_slider_that_ends_too_soon_is_reported(flame: HeadModel, tmp_path: Path) -> None:
     sets = random_sets(flame, 2)
     sets["expression"][1, 4] = -12.5
     take = take_of(flame, sets)
-    head = build_head(flame, take.identity, "Head")
-    action = write_action(take, flame, head, "Take", rate=25.0)
-    assert action[WARNING_PROPERTY] == "Blender's sliders end at 10: exp_005 -12.5 are cut off there."
+    made = api.add_take(take, head=flame)
+    assert made.warning == "Blender's sliders end at 10: exp_005 -12.5 is cut off there."
+    with pytest.warns(UserWarning, match="exp_005 -12.5"):
+        write_scene([take], tmp_path / "head.blend", head=flame)
+    assert api.add_take(take_of(flame, random_sets(flame, 2)), head=flame).warning == ""
 
 
 def test_materials_do_without_masks(flame: HeadModel) -> None:
