@@ -310,4 +310,5 @@ def widen_sliders(keys: bpy.types.Key, channels: Iterable[Channel]) -> str:
     if not beyond:
         return ""
     more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
-    return f"Blender's sliders end at {SLIDER_LIMIT:g}: {', '.join(beyond[:3])}{more} {'is' if len(beyond) == 1 else 'are'} cut off there."
+    verb = "is" if len(beyond) == 1 else "are"
+    return f"Blender's sliders end at {SLIDER_LIMIT:g}: {', '.join(beyond[:3])}{more} {verb} cut off there."
