@@ -18,25 +18,29 @@ from .texts import takes as words
 
 __all__ = ["Strip", "forget_icons", "strip_of"]
 
-_WIDTH, _HEIGHT = 256, 64
-_MOST = 64  # pictures kept
+# A picture in a panel is square and has a margin: a wide one is made of a few, of so many pixels.
+_TILES, _SIDE = 3, 96
+_MOST = 64  # takes whose pictures are kept
 _pictures: Any = None
 _strips: dict[int, Strip] = {}
 
 
 @dataclass(frozen=True)
 class Strip:
-    """What the panel shows of a take: the number of its picture, 0 for none, and a line of text."""
+    """What the panel shows of a take: the numbers of its pictures, from left to right, and two lines of text.
 
-    icon: int
+    ``lost`` is "" where the face was never lost. Without a window the numbers are 0.
+    """
+
+    icons: tuple[int, ...]
     text: str
+    lost: str = ""
 
 
 def strip_of(action: bpy.types.Action) -> Strip:
     """The strip of a take, from memory where it is known; a damaged take is a line that says so."""
     global _pictures
-    data = action.get(TAKE_PROPERTY, b"")
-    mark = zlib.crc32(data)
+    mark = zlib.crc32(action.get(TAKE_PROPERTY, b""))
     if mark in _strips:
         return _strips[mark]
     if _pictures is None or len(_strips) >= _MOST:
@@ -45,15 +49,18 @@ def strip_of(action: bpy.types.Action) -> Strip:
     try:
         take = take_of(action)
     except TakeError as error:
-        return _strips.setdefault(mark, Strip(0, str(error)))
-    picture = _pictures.new(str(mark))
-    picture.image_size = (_WIDTH, _HEIGHT)
-    # Rows run upwards in Blender.
-    picture.image_pixels_float.foreach_set(strip_pixels(take, _WIDTH, _HEIGHT)[::-1].ravel())
+        return _strips.setdefault(mark, Strip((), str(error)))
+    pixels = strip_pixels(take, _TILES * _SIDE, _SIDE)[::-1]  # rows run upwards in Blender
+    icons = []
+    for tile in range(_TILES):
+        picture = _pictures.new(f"{mark} {tile}")
+        picture.image_size = (_SIDE, _SIDE)
+        picture.image_pixels_float.foreach_set(pixels[:, tile * _SIDE : (tile + 1) * _SIDE].ravel())
+        icons.append(picture.icon_id)
     count = len(lost_stretches(take))
     text = words.DETAILS.format(frames=len(take), seconds=float(take.times[-1] - take.times[0]))
-    text += f", {words.LOST.format(count=count)}" if count else ""
-    return _strips.setdefault(mark, Strip(picture.icon_id, text))
+    lost = "" if count == 0 else words.LOST_ONCE if count == 1 else words.LOST.format(count=count)
+    return _strips.setdefault(mark, Strip(tuple(icons), text, lost))
 
 
 def forget_icons() -> None:

@@ -82,7 +82,7 @@ class SMIRK_PT_refine_smoothing(_Part, bpy.types.Panel):
         column.prop(settings, "method")
         if settings.method == "savgol":
             column.prop(settings, "window")
-        column.prop(settings, "bad_frames")
+        layout.column(heading=words.REMOVE).prop(settings, "bad_frames")
 
 
 class SMIRK_PT_refine_neutral(_Part, bpy.types.Panel):

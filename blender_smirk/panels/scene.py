@@ -41,9 +41,10 @@ class SMIRK_PT_scene(bpy.types.Panel):
         perspective: Any = cameras.get("PERSPECTIVE")
         if perspective is not None:
             row = layout.row(align=True)
+            row.label(text=words.LENS_MM)
             for lens in (35.0, 50.0, 85.0, 135.0):
                 used = abs(perspective.data.lens - lens) < 1e-3
-                button = row.operator("smirk.match_camera", text=f"{lens:g} mm", depress=used)
+                button = row.operator("smirk.match_camera", text=f"{lens:g}", depress=used)
                 button.view, button.lens = "PERSPECTIVE", lens
         _draw_footage(layout, context.scene.camera if context.scene.camera in cameras.values() else perspective)
         layout.label(text=words.POLICY, icon="TIME")

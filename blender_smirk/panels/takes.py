@@ -58,45 +58,53 @@ class SMIRK_PT_takes(bpy.types.Panel):
             layout.label(text=words.EMPTY, icon="INFO")
             layout.operator("smirk.import_take", icon="FILEBROWSER")
             return
+        action: Any = meant_take(context)
         row = layout.row()
-        row.template_list("SMIRK_UL_takes", "", bpy.data, "actions", scene.smirk_takes, "index", rows=4)
+        row.template_list("SMIRK_UL_takes", "", bpy.data, "actions", scene.smirk_takes, "index", rows=5)
         side = row.column(align=True)
         side.operator("smirk.import_take", text="", icon="FILEBROWSER")
         side.operator("smirk.duplicate_take", text="", icon="DUPLICATE")
         side.operator("smirk.delete_take", text="", icon="TRASH")
-        action: Any = meant_take(context)
+        side.separator()
+        side.operator("smirk.push_take", text="", icon="NLA_PUSHDOWN")
+        asset = "smirk.clear_take" if action is not None and action.asset_data is not None else "smirk.mark_take"
+        side.operator(asset, text="", icon="ASSET_MANAGER", depress=asset == "smirk.clear_take")
         playing = chosen_take(context)
         if playing is not None and playing != action:
             text = words.OF_HEAD[0].format(take=playing.name)
             layout.operator("smirk.choose_take", text=text, icon="EYEDROPPER").take = playing.name
-        if action is None:
-            return
-        _draw_take(layout, action)
+        if action is not None:
+            _draw_take(layout, context, action)
 
 
-def _draw_take(layout: Any, action: Any) -> None:
+def _draw_take(layout: Any, context: bpy.types.Context, action: Any) -> None:
     heads = heads_playing(action)
     column = layout.column(align=True)
-    row = column.row(align=True)
-    row.operator("smirk.make_take_current", icon="PLAY").take = action.name
-    row.operator("smirk.push_take", icon="NLA_PUSHDOWN").take = action.name
-    row = column.row(align=True)
-    again = row.operator("smirk.import_take", text=words.AGAIN[0], icon="ARMATURE_DATA")
-    again.take = action.name
-    if action.asset_data is None:
-        row.operator("smirk.mark_take", icon="ASSET_MANAGER").take = action.name
-    else:
-        row.operator("smirk.clear_take", icon="ASSET_MANAGER").take = action.name
+    column.operator("smirk.make_take_current", icon="PLAY").take = action.name
+    column.operator("smirk.import_take", text=words.AGAIN[0], icon="ARMATURE_DATA").take = action.name
+    strip = strip_of(action)
     column = layout.column(align=True)
     if heads:
         column.label(text=words.PLAYING.format(head=", ".join(h.mesh.name for h in heads)), icon="OUTLINER_OB_ARMATURE")
-    strip = strip_of(action)
-    column.label(text=strip.text, icon="SEQ_HISTOGRAM")
-    if strip.icon:
-        column.template_icon(icon_value=strip.icon, scale=4.0)
-    row = column.row(align=True)
+    column.label(text=strip.text, icon="TIME")
+    if strip.lost:
+        column.label(text=strip.lost, icon="ERROR")
+    if strip.icons:
+        _draw_strip(layout, context, strip.icons)
+    row = layout.row(align=True)
     row.operator("smirk.add_lost_markers", icon="MARKER_HLT").take = action.name
     row.operator("smirk.remove_lost_markers", text="", icon="X")
+
+
+def _draw_strip(layout: Any, context: bpy.types.Context, icons: tuple[int, ...]) -> None:
+    """Pictures side by side over the width of the region, as large as touch each other."""
+    region: Any = context.region
+    preferences: Any = context.preferences
+    unit = 20.0 * preferences.system.ui_scale  # pixels of an icon of scale 1
+    room = (region.width if region is not None else 250.0) - 2.2 * unit
+    row = layout.row(align=True)
+    for icon in icons:
+        row.template_icon(icon_value=icon, scale=max(1.0, room / len(icons) / unit))
 
 
 CLASSES: tuple[type, ...] = (SMIRK_UL_takes, SMIRK_PT_takes)

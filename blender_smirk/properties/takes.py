@@ -31,13 +31,13 @@ _LABELS = {
 
 
 def _smooth(region: str) -> Any:
-    return FloatProperty(
-        name=_LABELS[region], description=words.SMOOTH_TIP, default=0.0, min=0.0, max=1.0, subtype="FACTOR"
-    )
+    tip = words.SMOOTH_TIP + (words.MOUTH_TOO if region == "mouth" else "")
+    return FloatProperty(name=_LABELS[region], description=tip, default=0.0, min=0.0, max=1.0, subtype="FACTOR")
 
 
 def _gain(region: str) -> Any:
     tip = words.GAIN_HEAD_TIP if region == "head" else words.GAIN_TIP
+    tip += words.MOUTH_TOO if region == "mouth" else ""
     return FloatProperty(name=_LABELS[region], description=tip, default=1.0, min=0.0, max=4.0, soft_max=2.0)
 
 

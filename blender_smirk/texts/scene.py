@@ -13,6 +13,7 @@ VIEW_TIP = "Which of the head's cameras"
 ORTHOGRAPHIC = ("Orthographic", "Covers the footage everywhere; no perspective, as the head was solved")
 PERSPECTIVE = ("Perspective", "With a focal length; covers the footage in the middle of the face")
 LENS = "Lens"
+LENS_MM = "mm"
 LENS_TIP = "Focal length in millimetres; 0 leaves it as it is. The head moves nearer or further to stay in place"
 FOOTAGE = "Footage"
 SHOW = ("Show Footage", "Show or hide the footage behind the head")

@@ -13,7 +13,8 @@ LIST_TIP = "The take that the buttons mean"
 PLAYING = "Played by {head}"
 OF_HEAD = ("Show {take}", "Choose the take that the active head plays")
 DETAILS = "{frames} frames, {seconds:.1f} s"
-LOST = "face lost {count} times"
+LOST_ONCE = "Face lost once"
+LOST = "Face lost {count} times"
 CONFIDENCE = "Confidence"
 
 MAKE_CURRENT = ("Make Current", "Let the chosen head play this take")

@@ -303,11 +303,13 @@ def test_linked_takes_play_but_do_not_change(add_on, tmp_path: Path) -> None:
 
 def test_a_damaged_take_is_a_line_in_the_panel(add_on) -> None:
     head = animated()
-    assert strip_of(head.action).text == "20 frames, 0.8 s"
+    strip = strip_of(head.action)
+    assert (strip.text, strip.lost, len(strip.icons)) == ("20 frames, 0.8 s", "", 3)
+    assert strip_of(api.add_take(lossy(), head=toy_head()).action).lost == "Face lost 2 times"
     head.action["smirk_file"] = b"\0\1"
     assert "damaged" in strip_of(head.action).text
     with pytest.raises(RuntimeError, match="damaged"):
-        bpy.ops.smirk.refine_take()
+        bpy.ops.smirk.refine_take(take=head.action.name)
 
 
 def test_the_take_written_last_is_the_one_that_is_read() -> None:
