@@ -48,7 +48,7 @@ def test_a_whole_folder(flame_assets, data):
 
 def test_an_archive_as_it_is_downloaded(flame_file, tmp_path):
     path = tmp_path / "FLAME2020.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.write(flame_file, "female_model.pkl")
         archive.write(flame_file, "../../evil/male_model.pkl")
         archive.writestr("Readme.pdf", b"%PDF")

@@ -85,7 +85,11 @@ class OrtEngine:
 
     def run(self, images: Array) -> dict[str, Array]:
         names = [v.name for v in self._session.get_outputs()]
-        values = self._session.run(names, {"image": np.ascontiguousarray(images, np.float32)})
+        try:
+            values = self._session.run(names, {"image": np.ascontiguousarray(images, np.float32)})
+        except Exception as error:  # a damaged graph can open and only fail where its parts meet
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise AssetError(f"The encoder file is damaged, or there is not enough memory: {first}.") from error
         return dict(zip(names, (np.asarray(v) for v in values), strict=True))
 
     def encode(self, crops: Array) -> dict[str, Array]:
