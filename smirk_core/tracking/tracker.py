@@ -179,6 +179,9 @@ def track_all(
         path, faces=faces, start=start, end=end, step=step, detector=detector, sequence=sequence, progress=progress,
         watch=watch, encoder=network, plain=plain,
     )  # fmt: skip
+    if network is not None and network.head == "flame" and model.name.startswith("flame-2023"):
+        remark = f"{network.name} was trained with FLAME 2020; on {model.name} its coefficients are other expressions"
+        reading = replace(reading, notes=(*reading.notes, remark))
     if reading.stopped:
         progress = _undisturbed(progress)
     chosen = select_tracks(reading.tracks, faces)

@@ -16,9 +16,10 @@ from formula import REFERENCE, formula_weights
 from torch_files import zip_file
 
 from smirk_core.encoder.architecture import PREFIX
-from smirk_core.encoder.runtime import Encoder, load_encoder
+from smirk_core.encoder.runtime import Encoder, load_encoder, make_encoder
 from smirk_core.errors import AssetError, MediaError, SmirkError
 from smirk_core.heads.decode import decode, landmark_points, project
+from smirk_core.heads.landmark_sets import MEDIAPIPE_105
 from smirk_core.heads.library import load_head
 from smirk_core.take import Take
 from smirk_core.tracking.crop import CropTransform
@@ -264,3 +265,27 @@ def test_several_faces_each_get_their_own_word(photo, encoder, flame_file, detec
     centres = [CropTransform(t.network["crop"][0]).to_frame(np.array([112.0, 112.0]))[0] for t in takes]
     assert abs(centres[0] - centres[1]) > 200
     assert not np.allclose(takes[0].network["expression_params"], takes[1].network["expression_params"])
+
+
+@needs_model
+def test_a_newer_flame_is_said_to_mean_other_expressions(photo, encoder, flame_file, detector):
+    head = replace(load_head(flame_file), name="flame-2023")
+    assert "trained with FLAME 2020" in track(photo, head=head, encoder=encoder, solve=False).info.notes
+    assert not track(photo, head=load_head(flame_file), encoder=encoder, solve=False).info.notes
+
+
+@needs_model
+def test_a_photo_with_the_solve_lies_on_its_landmarks(photo, flame_file, detector):
+    """Beside an encoder that always says much the same, with a camera that is wrong, the head still finds the face."""
+    from PIL import Image
+
+    landmarks = demo_landmarks(np.asarray(Image.open(photo).convert("RGB")))
+    assert landmarks is not None
+    head, network = load_head(flame_file), make_encoder(formula_weights(), "cpu")
+    take = track(photo, head=head, encoder=network, detector="landmarker")
+    points = landmark_points(head, decode(head, take.parameters()).vertices, head.landmarks["mediapipe_105"])
+    away = project(points, take.raw["camera"])[0, :, :2] - landmarks[list(MEDIAPIPE_105)]
+    eyes = np.linalg.norm(landmarks[33] - landmarks[263])
+    assert np.linalg.norm(away, axis=1).mean() < 0.06 * eyes
+    assert (take.info.encoder, take.info.solve["encoder_expression"]) == ("formula", 0.5)
+    assert take.network["cam"].shape == (1, 3)

@@ -84,6 +84,7 @@ def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
 
 def test_the_marks_would_be_seen(tmp_path, monkeypatch):
     """Python's own unpickler does run these files, so that the test above means something."""
+
     class Plain(pickle.Unpickler):
         def persistent_load(self, pid):
             return None
