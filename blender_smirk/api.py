@@ -41,7 +41,7 @@ from .materials import add_materials
 from .photo_texture import add_photo_texture, remove_photo_texture
 from .posing import apply_preset, make_symmetric
 from .refine import introduce_take, refine_take, reset_take, take_time
-from .retarget import CharacterReport, apply_to_character, find_bones
+from .retarget import CharacterReport, apply_to_character, find_bones, key_names
 from .rig import (
     HEAD_PROPERTY,
     HeadObjects,
@@ -92,6 +92,7 @@ __all__ = [
     "find_bones",
     "has_take",
     "identity_of",
+    "key_names",
     "lost_frames",
     "make_current",
     "make_symmetric",

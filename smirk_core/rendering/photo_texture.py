@@ -179,14 +179,16 @@ def _outer(model: HeadModel) -> Floats:
     left, right = (model.joint_regressor[model.joint_names.index(n)] @ rest for n in ("left_eye", "right_eye"))
     place = (rest - (left + right) / 2) / np.linalg.norm(left - right)
     beside, above, below = np.abs(place[:, 0]), place[:, 1], -place[:, 1]
-    return np.maximum(np.maximum(_step(0.95, 1.15, beside), _step(0.5, 0.7, above)), _step(1.7, 1.9, below))
+    # Beside the eyes the brows reach far out; below them nothing dark does.
+    rim = np.where(below > 0.25, _step(0.72, 0.9, beside), _step(0.95, 1.15, beside))
+    return np.maximum(np.maximum(rim, _step(0.5, 0.7, above)), _step(1.6, 1.8, below))
 
 
 def _unlike(colour: Floats, tone: Floats) -> Floats:
     """(n,) 1 where a colour is far from the skin's, 0 where it is that of skin in light or shade."""
     ratio = np.log((colour + 10.0) / (tone + 10.0))
     distance = np.abs(ratio).mean(axis=1) + 2.0 * ratio.std(axis=1)  # another hue says more than another brightness
-    return _step(0.5, 0.9, distance)
+    return _step(0.45, 0.8, distance)
 
 
 def _step(low: float, high: float, value: Floats) -> Floats:
@@ -204,7 +206,7 @@ def _sample(view: _View, corners: Ints, shares: Floats) -> tuple[Floats, Floats]
     height, width = view.picture.shape[:2]
     u, v = place[:, 0], place[:, 1]
     edge = np.minimum(np.minimum(u, width - 1 - u), np.minimum(v, height - 1 - v)) / (0.01 * max(width, height))
-    weight = _step(0.12, 0.55, facing) * mask * np.clip(edge, 0, 1)
+    weight = _step(0.2, 0.65, facing) * mask * np.clip(edge, 0, 1)
     rows, columns = view.depth.shape
     near = view.shrink * place
     column = np.clip(np.rint(near[:, 0]), 1, columns - 2).astype(np.int64)
