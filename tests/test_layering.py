@@ -162,7 +162,7 @@ def test_blender_side_needs_neither_torch_nor_mediapipe(path):
         assert name.split(".")[0] not in ("torch", "mediapipe", "anny", "cv2"), f"{path}:{line} imports {name}"
 
 
-LICENCES = {"smirk_core": "Apache-2.0", "training": "Apache-2.0", "tests": "Apache-2.0", "benchmarks": "Apache-2.0"}
+LICENCES = dict.fromkeys(("smirk_core", "training", "tests", "benchmarks", "release"), "Apache-2.0")
 
 
 @pytest.mark.parametrize("folder", [*LICENCES, "blender_smirk"])

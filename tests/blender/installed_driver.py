@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside the bare Blender of :mod:`installed`: installs a zip, uses it, removes it, and says what it saw.
+"""Runs in the bare Blender of :mod:`release.bare_blender`: installs a zip, uses it, removes it, says what it saw.
 
 Arguments: zip, photo, clip, file for the findings (JSON).
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside the bare Blender of :mod:`installed`: the slim zip, which tracks in the person's own Python.
+"""Runs inside the bare Blender of :mod:`release.bare_blender`: the slim zip, which tracks in the person's own Python.
 
 Arguments: zip or ``index.json`` of a repository, photo, Python, file for the findings (JSON).
 """

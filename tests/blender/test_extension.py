@@ -17,8 +17,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from installed import BLENDER, PLATFORM, Home, bare_blender, network_calls, traced
+from installed import BLENDER, PLATFORM, network_calls, traced
 
+from release.bare_blender import Home, bare_blender
 from release.blender_tool import find_tool
 from release.extension import build_extension
 from release.fetch import FetchError, fetch

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed import BLENDER, Home, bare_blender
+from installed import BLENDER
 
+from release.bare_blender import Home, bare_blender
 from release.blender_tool import find_tool
 from release.extension import build_extension
 from release.fetch import FetchError
