@@ -19,7 +19,7 @@ from .actions import frames_of
 from .camera import cameras_of, has_camera
 from .footage import Footage, add_background, add_sound, load_footage, start_frame
 from .key_notes import KeyNote, edited_curves
-from .refine import EditedError, keyed_note, rekey_take
+from .refine import EditedError, flip_footage, keyed_note, rekey_take
 from .rig import HeadObjects
 from .scene import scene_rate, set_rate
 from .take_store import has_take, take_of, takes
@@ -177,6 +177,7 @@ def show_take_footage(scene: bpy.types.Scene, head: HeadObjects, take: Take, not
             data.show_background_images = shown
         elif len(data.background_images):
             data.background_images.clear()  # of another take
+    flip_footage(head, take)
     others = {take_of(a).info.source for a in takes()} - {take.info.source}
     for source in others:
         for strip in _sound_strips(scene, source):

@@ -17,7 +17,18 @@ import numpy as np
 
 from smirk_core.errors import TakeError
 
-__all__ = ["KEYINGS", "KeyNote", "Keying", "curves_of", "edited_curves", "key_bags", "note_keys", "note_of"]
+__all__ = [
+    "KEYINGS",
+    "KeyNote",
+    "Keying",
+    "copy_parts",
+    "curves_of",
+    "edited_curves",
+    "key_bags",
+    "note_keys",
+    "note_of",
+    "parts_of",
+]
 
 NOTE_PROPERTY = "smirk_keys"
 KEYINGS = ("TRACKED", "EVERY", "REDUCED")
@@ -71,13 +82,27 @@ def key_bags(action: bpy.types.Action) -> dict[str, bpy.types.ActionChannelbag]:
     bags: dict[str, bpy.types.ActionChannelbag] = {}
     if bpy.app.version < (4, 4):  # without slots: an action for each block, which holds its curves itself
         old: Any = action
-        parts = {k.removeprefix(_PART): v for k, v in old.items() if k.startswith(_PART)}
-        return {old.id_root: old} | parts
+        return {old.id_root: old} | parts_of(action)
     by_slot = {b.slot_handle: b for layer in action.layers for s in layer.strips for b in s.channelbags}
     for slot in action.slots:
         if slot.handle in by_slot:
             bags.setdefault(slot.target_id_type, by_slot[slot.handle])
     return bags
+
+
+def parts_of(action: bpy.types.Action) -> dict[str, Any]:
+    """The actions of the other data-blocks of a take, in a Blender without slots (before 4.4); else none."""
+    if bpy.app.version >= (4, 4):
+        return {}
+    return {k.removeprefix(_PART): v for k, v in action.items() if k.startswith(_PART) and v is not None}
+
+
+def copy_parts(action: bpy.types.Action) -> None:
+    """Give a copied take parts of its own, where it has any."""
+    for kind, part in parts_of(action).items():
+        own = part.copy()
+        own.use_fake_user = True
+        action[_PART + kind] = own
 
 
 def curves_of(action: bpy.types.Action) -> Iterator[tuple[str, bpy.types.FCurve]]:

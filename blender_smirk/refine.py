@@ -32,6 +32,7 @@ from .take_store import store_take, take_of
 
 __all__ = [
     "EditedError",
+    "flip_footage",
     "heads_playing",
     "introduce_take",
     "keyed_note",
@@ -95,6 +96,8 @@ def refine_take(
     note = replace(note, raw=False, keys=keying.kind, error=keying.error)
     _write(action, refined, model, note, kept)
     store_take(action, refined)
+    for objects in heads_playing(action):
+        flip_footage(objects, refined)
     show_applied(action, refined.info.filters, keying, note.rate)
     return refined
 
@@ -163,16 +166,29 @@ def keyed_note(action: bpy.types.Action, take: Take) -> KeyNote:
 
 
 def heads_playing(action: bpy.types.Action) -> list[HeadObjects]:
-    """The heads whose armature or shape keys play an action now."""
+    """The heads that play an action: as their current one, or on a track of the NLA."""
     found: dict[str, HeadObjects] = {}
     for obj in bpy.data.objects:
-        head = HeadObjects.of(obj) if obj.type in ("ARMATURE", "MESH") else None
-        if head is None or head.armature.name_full in found:
+        data = obj.animation_data if obj.type == "ARMATURE" else None
+        if data is None:
             continue
-        data = (head.armature.animation_data, head.keys.animation_data)
-        if any(d is not None and d.action == action for d in data):
+        strips = [strip.action for track in data.nla_tracks for strip in track.strips]
+        head = HeadObjects.of(obj) if action in (data.action, *strips) else None
+        if head is not None:
             found[head.armature.name_full] = head
     return list(found.values())
+
+
+def flip_footage(head: HeadObjects, take: Take) -> None:
+    """Show the footage behind a head mirrored where its take is; in a camera that is the head's own."""
+    mirrored = sum(layer.get("kind") == "mirror" for layer in take.info.filters) % 2 == 1
+    cameras: list[Any] = [head.armature.get("smirk_orthographic"), head.armature.get("smirk_perspective")]
+    others = [o for o in bpy.data.objects if o != head.armature and o.get("smirk_perspective") == cameras[1]]
+    if others:
+        cameras.pop()
+    for camera in cameras:
+        for background in camera.data.background_images if camera is not None else ():
+            background.use_flip_x = mirrored
 
 
 def model_of_take(take: Take) -> HeadModel:

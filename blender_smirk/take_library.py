@@ -19,6 +19,7 @@ from .camera import cameras_of, has_camera
 from .confidence import thumbnail_pixels
 from .footage_view import PLACE_CURVES, show_take_footage
 from .head_source import marked_model
+from .key_notes import copy_parts, parts_of
 from .refine import heads_playing, keyed_note, rekey_take
 from .rig import HeadObjects
 from .take_store import has_take, take_of
@@ -42,6 +43,7 @@ def duplicate_take(action: bpy.types.Action, name: str = "") -> bpy.types.Action
     copy = action.copy()
     copy.name = name or action.name
     copy.use_fake_user = True
+    copy_parts(copy)
     return copy
 
 
@@ -54,6 +56,8 @@ def delete_take(action: bpy.types.Action) -> None:
     _check_take(action)
     if action.library is not None:
         raise TakeError(f"'{action.name}' is linked from another file: delete it there.")
+    for part in parts_of(action).values():
+        bpy.data.actions.remove(part)
     bpy.data.actions.remove(action)
 
 
@@ -116,17 +120,21 @@ def push_to_nla(obj: bpy.types.Object, action: bpy.types.Action | None = None) -
     camera = head.armature.get("smirk_orthographic")
     blocks: list[Any] = [head.armature, head.keys, camera.data if camera is not None else None]
     strips: list[bpy.types.NlaStrip] = []
+    parts = parts_of(action)
+    slots = {} if parts else {s.target_id_type: s for s in reversed(action.slots)}
     for block in filter(None, blocks):
-        slots = [s for s in action.slots if s.target_id_type == block.id_type]
-        if not slots:
+        kind = block.bl_rna.identifier.upper()
+        part = parts.get(kind, action)
+        if kind not in (slots or {"OBJECT": action, **parts}):
             continue
         animation = block.animation_data or block.animation_data_create()
         track = animation.nla_tracks.new()
         track.name = action.name
-        strip = track.strips.new(action.name, round(action.frame_range[0]), action)
-        strip.action_slot = slots[0]
+        strip = track.strips.new(action.name, round(action.frame_range[0]), part)
+        if slots:
+            strip.action_slot = slots[kind]
         strip.frame_start = action.frame_range[0]  # new() takes whole frames only
-        if animation.action == action:
+        if animation.action == part:
             animation.action = None
         strips.append(strip)
     return strips

@@ -141,6 +141,21 @@ def test_footage_is_shown_hidden_and_faded(clip: Path) -> None:
     )
 
 
+def test_footage_is_mirrored_with_its_take(clip: Path) -> None:
+    head = filmed(clip)
+    backgrounds: list[Any] = [c.data.background_images for c in (head.cameras.orthographic, head.cameras.perspective)]
+    api.refine_take(head.action, [{"kind": "mirror"}])
+    assert all(b[0].use_flip_x for b in backgrounds)
+    scene: Any = bpy.context.scene
+    api.match_camera(scene, head.mesh, "ORTHOGRAPHIC")
+    _, tx, ty = head.take.raw["camera"][5]
+    np.testing.assert_allclose(seen_at(head, 6), (159 - tx, ty), atol=0.02)
+    api.make_current(head.action, head.mesh)
+    assert all(b[0].use_flip_x for b in backgrounds)
+    api.reset_take(head.action)
+    assert not any(b[0].use_flip_x for b in backgrounds)
+
+
 def test_footage_that_is_gone_is_named(tmp_path: Path) -> None:
     head = animated(source=str(tmp_path / "gone.mp4"))
     with pytest.raises(TakeError, match=r"gone\.mp4"):
