@@ -22,10 +22,10 @@ import bpy
 
 from smirk_core.errors import SmirkError
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.heads.library import load_head
 from smirk_core.take import Take, load_take
 
 from . import api
+from .head_source import load_remembered
 from .scene_guard import SceneGuard
 from .texts import capture as texts
 from .time_left import TimeLeft
@@ -298,7 +298,7 @@ class CaptureSession(WorkerSession):
             self._takes = [take for take in takes if not picked or take.info.face in picked]
             if len(self._takes) < len(picked):
                 self._notes.append(texts.FACES_MISSING.format(found=len(self._takes)))
-            self._model = load_head(self.request.head)
+            self._model = load_remembered(self.request.head)
         except Exception as error:
             self._failure = error
 
