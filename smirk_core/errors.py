@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AssetError", "Cancelled", "ExportError", "MediaError", "SmirkError", "TakeError"]
+__all__ = ["AssetError", "Cancelled", "ExportError", "MediaError", "SmirkError", "TakeError", "TrainingError"]
 
 
 class SmirkError(Exception):
@@ -24,6 +24,10 @@ class AssetError(SmirkError):
 
 class ExportError(SmirkError):
     """A result could not be written; nothing half-written is left behind."""
+
+
+class TrainingError(SmirkError):
+    """A training run cannot start or go on: a wrong setting, a missing package, data that does not fit."""
 
 
 class Cancelled(SmirkError):
