@@ -210,6 +210,8 @@ class SMIRK_OT_import_take(bpy.types.Operator, ImportHelper):
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
     filename_ext = ".npz"
     if not TYPE_CHECKING:
+        # Not remembered: a button that is pressed again asks for a file again.
+        filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
         filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
         take: take_property()
         target: EnumProperty(
@@ -221,9 +223,10 @@ class SMIRK_OT_import_take(bpy.types.Operator, ImportHelper):
         raw: BoolProperty(name=words.RAW, description=words.RAW_TIP)
 
     def invoke(self, context: bpy.types.Context, event: Any) -> set[Any]:
-        """With a take of the file nothing is left to ask for."""
+        """With a take of the file, or a file that was dropped, nothing is left to ask for."""
         options: Any = self
-        return self.execute(context) if options.take else ImportHelper.invoke(self, context, event)
+        dropped = self.properties.is_property_set("filepath") and bool(options.filepath)
+        return self.execute(context) if options.take or dropped else ImportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
         return run_reported(self, lambda: self._work(context))
@@ -250,7 +253,7 @@ class SMIRK_OT_import_take(bpy.types.Operator, ImportHelper):
             self.report({"WARNING"}, made[WARNING_PROPERTY])
 
 
-CLASSES: tuple[type, ...] = (
+_CLASSES: tuple[type, ...] = (
     SMIRK_OT_make_take_current,
     SMIRK_OT_duplicate_take,
     SMIRK_OT_delete_take,
@@ -262,3 +265,18 @@ CLASSES: tuple[type, ...] = (
     SMIRK_OT_choose_take,
     SMIRK_OT_import_take,
 )
+if hasattr(bpy.types, "FileHandler"):  # from Blender 4.1 on
+
+    class SMIRK_FH_take(bpy.types.FileHandler):
+        bl_idname = "SMIRK_FH_take"
+        bl_label = words.IMPORT[0]
+        bl_import_operator = "smirk.import_take"
+        bl_file_extensions = ".npz"
+
+        @classmethod
+        def poll_drop(cls, context: bpy.types.Context) -> bool:
+            return context.area is not None and context.area.type == "VIEW_3D"
+
+    _CLASSES += (SMIRK_FH_take,)
+
+CLASSES = _CLASSES

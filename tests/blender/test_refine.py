@@ -209,6 +209,40 @@ def test_a_copy_is_refined_alone() -> None:
     assert api.take_of(head.action).info.filters == ()
 
 
+def test_keys_named_as_flame_users_know_them_keep_their_names() -> None:
+    model = replace(toy_head(), expression_names=tuple(f"exp_{i}" for i in range(toy_head().expression_size)))
+    head = api.add_take(toy_take(model, 20, smooth=True), head=model, names="flame")
+    before = set(keys(head.action))
+    assert 'KEY key_blocks["Exp1"].value 0' in before
+    api.refine_take(head.action, Recipe(neutral=0.2, smooth={"mouth": 1.0}))
+    assert set(keys(head.action)) == before and edited_curves(head.action) == []
+    assert keys(head.action)['KEY key_blocks["Exp1"].value 0'][5, 1] == pytest.approx(0.0, abs=0.2)
+
+
+def test_a_duplicated_head_plays_what_is_refined() -> None:
+    head = animated()
+    rig, mesh = head.armature.copy(), head.mesh.copy()
+    mesh.data = head.mesh.data.copy()
+    mesh.parent = rig
+    for obj in (rig, mesh):
+        bpy.context.scene.collection.objects.link(obj)
+    mesh.data.shape_keys.animation_data_create()
+    api.make_current(head.action, rig)
+    api.refine_take(head.action, [{"kind": "gain", "gain": {"mouth": 0.5}}])
+    bpy.context.scene.frame_set(9)
+    shown = [m.data.shape_keys.key_blocks["mouthSmileLeft"].value for m in (head.mesh, mesh)]
+    assert shown == pytest.approx([head.take.raw["expression"][8, 0] / 2] * 2, abs=1e-6)
+
+
+def test_renamed_heads_and_cameras_are_still_theirs() -> None:
+    head = animated()
+    head.armature.name, head.mesh.name, head.cameras.perspective.name = "Anna", "Anna skin", "Anna cam"
+    api.refine_take(head.action, RECIPE)
+    api.match_camera(bpy.context.scene, head.mesh, "PERSPECTIVE", lens=50.0)
+    api.make_current(head.action, head.armature)
+    assert edited_curves(head.action) == []
+
+
 # Buttons
 
 
