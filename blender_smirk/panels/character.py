@@ -13,6 +13,8 @@ from ..texts import character as words
 
 __all__ = ["CLASSES"]
 
+_WIDE = 380  # pixels of a sidebar that has room for the whole table
+
 
 class SMIRK_UL_channels(bpy.types.UIList):
     """Channel, key, gain and offset in one row."""
@@ -28,15 +30,20 @@ class SMIRK_UL_channels(bpy.types.UIList):
         row.prop(item, "enabled", text="")
         inner = row.row(align=True)
         inner.active = item.enabled
-        inner.label(text=item.source)
-        if keys is not None:
-            missing = bool(item.target) and item.target not in keys.key_blocks
-            inner.alert = missing or not item.target
-            inner.prop_search(item, "target", keys, "key_blocks", text="", icon="SHAPEKEY_DATA")
+        inner.alert = keys is not None and item.target not in keys.key_blocks
+        scale = context.preferences.system.ui_scale
+        wide = context.region.width > _WIDE * scale
+        if wide:  # else key and offset stand below the list, for the chosen row
+            split = inner.split(factor=0.5, align=True)
+            split.label(text=item.source)
+            split.label(text=item.target, icon="SHAPEKEY_DATA")
+        else:
+            inner.label(text=item.source)
         numbers = inner.row(align=True)
-        numbers.ui_units_x = 5
+        numbers.ui_units_x = 5 if wide else 2.5
         numbers.prop(item, "gain", text="")
-        numbers.prop(item, "offset", text="")
+        if wide:
+            numbers.prop(item, "offset", text="")
 
 
 class SMIRK_PT_character(bpy.types.Panel):
@@ -78,6 +85,7 @@ class SMIRK_PT_character(bpy.types.Panel):
             column.use_property_split = True
             column.use_property_decorate = False
             column.prop(chosen, "source")
+            column.prop_search(chosen, "target", mesh.data.shape_keys, "key_blocks", icon="SHAPEKEY_DATA")
             column.prop(chosen, "gain")
             column.prop(chosen, "offset")
         box = layout.box()

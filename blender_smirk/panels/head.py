@@ -58,13 +58,13 @@ class SMIRK_PT_head_identity(_Part, bpy.types.Panel):
         head = chosen_head(context)
         if head is None:
             return
-        row = layout.row(align=True)
-        row.operator("smirk.symmetrise_face", icon="MOD_MIRROR")
-        row.operator("smirk.random_face", icon="FILE_REFRESH")
-        layout.operator("smirk.reset_face", icon="LOOP_BACK")
-        row = layout.row(align=True)
-        row.operator("smirk.identity_sliders", icon="OPTIONS")
-        row.operator("smirk.bake_identity", icon="CHECKMARK")
+        column = layout.column(align=True)
+        column.operator("smirk.symmetrise_face", icon="MOD_MIRROR")
+        column.operator("smirk.random_face", icon="FILE_REFRESH")
+        column.operator("smirk.reset_face", icon="LOOP_BACK")
+        column = layout.column(align=True)
+        column.operator("smirk.identity_sliders", icon="OPTIONS")
+        column.operator("smirk.bake_identity", icon="CHECKMARK")
         column = layout.column(align=True)
         blocks = head.keys.key_blocks
         for key in blocks:
