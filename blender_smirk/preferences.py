@@ -13,7 +13,7 @@ import bpy
 from smirk_core import user_assets
 from smirk_core.errors import SmirkError
 
-from . import engine_test, face_model
+from . import engine_test, face_model, online_access
 from .texts import preferences as words
 
 __all__ = ["CLASSES", "Defaults", "SMIRK_AP_preferences", "get"]
@@ -26,10 +26,12 @@ class Defaults:
     Attributes:
         python: program that tracking runs in; "": Blender's.
         engine_report: what the last test found, JSON; "": none.
+        show_details: whether all of that is shown.
     """
 
     python: str = ""
     engine_report: str = ""
+    show_details: bool = False
 
 
 def get() -> Any:
@@ -48,6 +50,9 @@ class SMIRK_AP_preferences(bpy.types.AddonPreferences):
         name=words.PYTHON, description=words.PYTHON_TIP, subtype="FILE_PATH"
     )
     engine_report: bpy.props.StringProperty(options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+    show_details: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name=words.DETAILS, description=words.DETAILS_TIP
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Three boxes; looks at files, starts nothing."""
@@ -58,7 +63,7 @@ class SMIRK_AP_preferences(bpy.types.AddonPreferences):
 
 def _draw_engine(preferences: Any, box: bpy.types.UILayout) -> None:
     box.label(text=words.ENGINE, icon="PREFERENCES")
-    report = engine_test.remembered(preferences.engine_report, preferences.python)
+    report = engine_test.remembered(preferences.engine_report, bpy.path.abspath(preferences.python))
     column = box.column(align=True)
     if engine_test.running():
         column.label(text=words.TESTING, icon="SORTTIME")
@@ -74,11 +79,20 @@ def _draw_engine(preferences: Any, box: bpy.types.UILayout) -> None:
     row = box.row()
     row.operator("smirk.test_engine", icon="PLAY")
     row.operator("smirk.copy_engine_report", icon="COPYDOWN")
+    if report is not None and report.text:
+        icon = "TRIA_DOWN" if preferences.show_details else "TRIA_RIGHT"
+        row = box.row()
+        row.alignment = "LEFT"
+        row.prop(preferences, "show_details", icon=icon, emboss=False)
+        if preferences.show_details:
+            column = box.column(align=True)
+            for line in report.text.splitlines():
+                column.label(text=line)
 
 
 def _draw_model(preferences: Any, box: bpy.types.UILayout) -> None:
     box.label(text=words.MODEL, icon="USER")
-    if sys.version_info < (3, 13) and not preferences.python:
+    if not _needs_model(preferences):
         box.label(text=words.MODEL_NOT_NEEDED, icon="CHECKMARK")
         return
     state = face_model.state()
@@ -99,12 +113,16 @@ def _draw_model(preferences: Any, box: bpy.types.UILayout) -> None:
         row.operator("smirk.stop_face_model", icon="CANCEL")
         return
     row.operator("smirk.download_face_model", icon="IMPORT")
-    if not bpy.app.online_access:
-        box.label(text=words.OFFLINE_FORCED if _forced_offline() else words.OFFLINE, icon="INFO")
+    if not online_access.allowed():
+        box.label(text=online_access.reason(), icon="INFO")
 
 
-def _forced_offline() -> bool:
-    return bool(getattr(bpy.app, "online_access_override", False))
+def _needs_model(preferences: Any) -> bool:
+    """MediaPipe for Python 3.13 has no models inside; what the person's Python is, the test has told."""
+    if not preferences.python:
+        return sys.version_info >= (3, 13)
+    report = engine_test.remembered(preferences.engine_report, bpy.path.abspath(preferences.python))
+    return report is None or "models inside" not in report.text
 
 
 def _draw_files(box: bpy.types.UILayout) -> None:

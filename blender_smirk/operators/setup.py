@@ -12,7 +12,7 @@ import bpy
 from smirk_core import user_assets
 from smirk_core.errors import AssetError, Cancelled, SmirkError
 
-from .. import engine_test, face_model, preferences
+from .. import engine_test, face_model, online_access, preferences
 from ..texts import preferences as words
 from .base import run_reported
 
@@ -149,9 +149,8 @@ class SMIRK_OT_download_face_model(_Waiting, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not _online():
-            forced = getattr(bpy.app, "online_access_override", False)
-            return _unless(cls, True, words.OFFLINE_FORCED if forced else words.OFFLINE)
+        if not online_access.allowed():
+            return _unless(cls, True, online_access.reason())
         return _unless(cls, face_model.progress() is not None, words.DOWNLOADING)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
@@ -160,8 +159,8 @@ class SMIRK_OT_download_face_model(_Waiting, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
         def work() -> None:
-            if not _online():  # poll can be overridden by a script
-                raise AssetError(words.OFFLINE)
+            if not online_access.allowed():  # poll can be overridden by a script
+                raise AssetError(online_access.reason())
             face_model.download()
             self.report({"INFO"}, words.MODEL_READY)
 
@@ -247,10 +246,6 @@ def _python() -> str:
 def _last() -> engine_test.EngineReport | None:
     own = preferences.get()
     return engine_test.remembered(own.engine_report, _python())
-
-
-def _online() -> bool:
-    return bool(getattr(bpy.app, "online_access", True))  # Blender before 4.2 has no such setting
 
 
 def _unless(cls: Any, hindered: bool, reason: str) -> bool:
