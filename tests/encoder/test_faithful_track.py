@@ -17,7 +17,7 @@ from torch_files import zip_file
 
 from smirk_core.encoder.architecture import PREFIX
 from smirk_core.encoder.runtime import Encoder, load_encoder, make_encoder
-from smirk_core.errors import AssetError, MediaError, SmirkError
+from smirk_core.errors import AssetError, Cancelled, MediaError, SmirkError
 from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.landmark_sets import MEDIAPIPE_105
 from smirk_core.heads.library import load_head
@@ -289,3 +289,25 @@ def test_a_photo_with_the_solve_lies_on_its_landmarks(photo, flame_file, detecto
     assert np.linalg.norm(away, axis=1).mean() < 0.06 * eyes
     assert (take.info.encoder, take.info.solve["encoder_expression"]) == ("formula", 0.5)
     assert take.network["cam"].shape == (1, 3)
+
+
+@needs_model
+@pytest.mark.parametrize("solve", [False, True])
+def test_a_cancelled_track_keeps_what_was_encoded(clip_with_a_gap, encoder, flame_file, detector, solve):
+    def stop(stage: str, done: int, total: int | None) -> None:
+        if stage == "Reading faces" and done == 2:
+            raise Cancelled("enough")
+
+    take = track(clip_with_a_gap, head=load_head(flame_file), encoder=encoder, solve=solve, progress=stop)
+    assert len(take) == 2 and "cancelled after 2" in take.info.notes
+    assert take.network["cam"].shape == (2, 3)
+
+
+@needs_model
+def test_an_engine_that_fails_ends_the_track(clip_with_a_gap, encoder, flame_file, detector):
+    class Broken(Listening):
+        def encode(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+            raise AssetError("the card is gone")
+
+    with pytest.raises(AssetError, match="the card is gone"):
+        track(clip_with_a_gap, head=load_head(flame_file), encoder=replace(encoder, engine=Broken(None)), solve=False)
