@@ -13,8 +13,9 @@ from smirk_core.heads.decode import decode
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.rendering.photo_texture import PhotoTexture, project_photo
 from smirk_core.take import Take
-from smirk_core.tracking.media import open_media
+from smirk_core.tracking.media import Frame, Media, open_media
 
+from .footage import load_footage
 from .look import COLOURS, colour_of, has_look, set_colour
 from .materials import PART_PROPERTY
 from .nodes import linear
@@ -90,21 +91,50 @@ def picture_at(take: Take, row: int) -> np.ndarray:
     if not take.info.source:
         raise MediaError("The take has no footage, so no skin can be taken from it.")
     path = bpy.path.abspath(take.info.source)
+    if take.info.kind == "photo":
+        return _photo(take)
     rate = take.info.rate if take.info.rate > 0 else 25.0
-    media = open_media(path, sequence=take.info.kind == "sequence", rate=rate)
+    try:
+        media = open_media(path, sequence=take.info.kind == "sequence", rate=rate)
+    except ImportError as error:  # the slim add-on: films are read by the worker alone
+        raise MediaError("This add-on comes without a reader of films: take the skin from a photo.") from error
     wanted = float(take.times[row])
     # A little earlier and then by time stamp: rates vary, and the first frame's time need not be 0.
     begin = max(0, int(wanted * rate * 0.98) - 12) if media.info.kind == "video" else 0
     if media.info.kind == "sequence":
         begin = max(0, round(wanted * rate) - 1)
+    best = _nearest(media, wanted, begin)
+    if begin > 0 and (best is None or best.time > wanted + 1 / rate):  # an uneven rate: count from the start after all
+        best = _nearest(media, wanted, 0)
+    if best is None:
+        raise MediaError(f"No frame of {path} can be decoded.")
+    return best.image
+
+
+def _nearest(media: Media, wanted: float, begin: int) -> Frame | None:
     best = None
     for frame in media.frames(begin):
         if best is not None and abs(frame.time - wanted) > abs(best.time - wanted):
             break
         best = frame
-    if best is None:
-        raise MediaError(f"No frame of {path} can be decoded.")
-    return best.image
+    return best
+
+
+def _photo(take: Take) -> np.ndarray:
+    """(H, W, 3) uint8 of a photo, upright, read by Blender itself."""
+    before = set(bpy.data.images)
+    footage = load_footage(take.info)
+    if footage is None or footage.image is None:
+        raise MediaError(f"The photo {take.info.source} is not there any more, or Blender cannot read it.")
+    image = footage.image
+    width, height = image.size
+    pixels = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)
+    colours = pixels.reshape(height, width, -1)[::-1]
+    colours = colours[..., :3] if colours.shape[2] >= 3 else np.repeat(colours[..., :1], 3, axis=2)
+    if image not in before:
+        bpy.data.images.remove(image)
+    return np.ascontiguousarray(np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8))
 
 
 def remove_photo_texture(head: HeadObjects) -> None:

@@ -38,14 +38,22 @@ def mirror_order(model: HeadModel) -> npt.NDArray[np.intp]:
     """
     key = (model.digest, len(model.template))
     if key not in _orders:
-        from scipy.spatial import KDTree
-
-        points = model.template.astype(np.float64)
-        distance, order = KDTree(points).query(points * [-1.0, 1.0, 1.0])
+        distance, order = _nearest(model.template.astype(np.float64), model.template * np.array([-1.0, 1.0, 1.0]))
         if distance.max() > _FAR or len(np.unique(order)) < 0.98 * len(order):
             raise TakeError(f"The mesh of the head '{model.name}' is not the same on both sides: it has no symmetry.")
         _orders[key] = order
     return _orders[key]
+
+
+def _nearest(points: Floats, places: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """For each of (M, 3) places the distance to the nearest of (V, 3) points and its number. Without SciPy: once a
+    session, and Blender's own Python may not have it."""
+    order = np.zeros(len(places), dtype=np.intp)
+    square = (points**2).sum(axis=1)
+    for begin in range(0, len(places), 512):
+        some = places[begin : begin + 512]
+        order[begin : begin + 512] = (square - 2 * some @ points.T).argmin(axis=1)
+    return np.linalg.norm(points[order] - places, axis=1), order
 
 
 def symmetric_identity(model: HeadModel, identity: Floats, strength: float = 1.0) -> Floats:

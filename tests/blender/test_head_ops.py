@@ -390,3 +390,54 @@ def test_a_head_survives_renaming_saving_and_loading(addon: None, tmp_path: Path
     take = toy_take(OPEN, 2, smooth=True, info={"source": "clip.mp4"})
     assert np.allclose(identity_of(head, OPEN)[: len(take.identity)], take.identity, atol=1e-6)
     clear_gaze(head)
+
+
+# FLAME
+
+
+@pytest.fixture
+def flame_head(flame_file: Path) -> HeadObjects:
+    from smirk_core.heads.flame import load_flame
+
+    model = load_flame(flame_file)
+    take = toy_take(model, 4, smooth=True, info={"source": "clip.mp4"})
+    groups = {k: 0.1 * v if k == "expression" else v for k, v in take.filtered.items()}
+    made = api.add_take(take.with_filtered(groups, ()), head=model)
+    head = HeadObjects.of(made.mesh)
+    assert head is not None
+    return head
+
+
+def test_a_flame_head_by_hand(flame_head: HeadObjects) -> None:
+    model = api.model_of(flame_head)
+    bpy.context.scene.frame_set(3)
+    before, lids = front_of(flame_head, "left_eye"), shape(flame_head)
+    target = set_gaze(flame_head)
+    bpy.context.view_layer.update()
+    for eye in ("left_eye", "right_eye"):
+        place, front = front_of(flame_head, eye)
+        assert front.angle(target.matrix_world.translation - place) < 2e-3
+    clear_gaze(flame_head)
+    bpy.context.scene.frame_set(3)
+    assert (front_of(flame_head, "left_eye")[1] - before[1]).length < 1e-6
+    own = identity_of(flame_head, model)
+    randomise_identity(flame_head, 1)
+    assert np.abs(identity_of(flame_head, model) - own).max() > 0.5
+    reset_identity(flame_head)
+    assert np.allclose(shape(flame_head), lids, atol=3e-6)
+    with pytest.raises(TakeError, match="no ARKit names"):
+        apply_preset(flame_head, "smile")
+    set_colour(flame_head.mesh, "Skin tone", (0.2, 0.1, 0.08))
+    assert colour_of(flame_head.mesh, "Skin tone") == pytest.approx((0.2, 0.1, 0.08))
+
+
+def test_the_frame_of_a_film_that_a_row_was_made_on(tmp_path: Path) -> None:
+    from media import write_clip
+
+    from blender_smirk.photo_texture import picture_at
+
+    path = write_clip(tmp_path / "clip.mp4", times=[0.0, 0.05, 0.2, 0.4, 0.45, 0.5], sound=False)
+    take = toy_take(OPEN, 3, times=np.array([0.05, 0.4, 0.5]), info={"source": str(path), "rate": 30.0})
+    greys = [picture_at(take, row).mean() for row in range(3)]
+    # the clip's frames get brighter by a sixth each: rows lie on its frames 1, 3 and 5
+    assert np.allclose(np.array(greys) / 255 * 6, [1, 3, 5], atol=0.35)
