@@ -280,7 +280,13 @@ class LandmarkerGraph:
             num_faces=faces,
             **self._options,
         )
-        return face_landmarker.FaceLandmarker.create_from_options(options)
+        try:
+            return face_landmarker.FaceLandmarker.create_from_options(options)
+        except OSError as error:  # its library is loaded here, and links two of the system's on Linux
+            raise AssetError(
+                f"MediaPipe's library does not start ({error}). On Linux it needs libEGL and libGLESv2; on Debian and "
+                "Ubuntu: apt install libegl1 libgles2."
+            ) from error
 
     def _wrap(self, image: Image) -> Any:
         return self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=image)

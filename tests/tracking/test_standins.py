@@ -82,3 +82,27 @@ def test_what_is_installed_is_used():
     with pytest.raises(ValueError), without_drawing():
         raise ValueError
     assert len(sys.meta_path) == finders
+
+
+def test_a_system_without_gl_libraries_is_told_which(tmp_path):
+    """MediaPipe 0.10.33 loads its library late; what it links may be missing on a server."""
+    import importlib.metadata
+
+    if importlib.metadata.version("mediapipe").startswith("0.10.2"):
+        pytest.skip("this MediaPipe brings its own GL libraries")
+    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker
+
+    from smirk_core.errors import AssetError
+    from smirk_core.tracking.face_graphs import LandmarkerGraph
+
+    def fails(options):
+        raise OSError("libGLESv2.so.2: cannot open shared object file")
+
+    (tmp_path / "face_landmarker.task").write_bytes(b"x")
+    graph = LandmarkerGraph(tmp_path / "face_landmarker.task")
+    before, FaceLandmarker.create_from_options = FaceLandmarker.create_from_options, fails
+    try:
+        with pytest.raises(AssetError, match=r"libGLESv2\.so\.2.*apt install"):
+            graph._make("look", 1)
+    finally:
+        FaceLandmarker.create_from_options = before
