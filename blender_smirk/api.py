@@ -31,7 +31,8 @@ from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, rememb
 from .confidence import add_lost_markers, lost_frames, remove_lost_markers
 from .export_take import save_csv, save_take
 from .footage import add_background, add_sound, load_footage, start_frame
-from .footage_view import match_camera, set_rate_policy, set_sound, show_footage
+from .footage_view import match_camera, set_sound, show_footage
+from .frame_rate import set_rate_policy
 from .gaze import clear_gaze, set_gaze
 from .head_source import load_remembered
 from .key_notes import Keying, edited_curves

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a head is seen with: its camera, its footage behind it, its sound, and the rate that all of them run at."""
+"""What a head is seen with: its camera, the footage behind it, and its sound."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ from .footage import Footage, add_background, add_sound, load_footage, start_fra
 from .key_notes import KeyNote, edited_curves
 from .refine import EditedError, flip_footage, keyed_note, rekey_take
 from .rig import HeadObjects
-from .scene import scene_rate, set_rate
 from .take_store import has_take, take_of, takes
 
 __all__ = [
     "PLACE_CURVES",
-    "RATES",
     "VIEWS",
-    "footage_rate",
     "head_cameras",
+    "head_of",
     "match_camera",
-    "set_rate_policy",
+    "same_file",
+    "set_range",
     "set_sound",
     "show_footage",
     "show_take_footage",
+    "sound_strips",
     "takes_of_head",
 ]
 
 VIEWS = ("ORTHOGRAPHIC", "PERSPECTIVE")
-RATES = ("FOOTAGE", "SCENE")
 PLACE_CURVES = "OBJECT location"  # what the names of the curves of a head's place begin with
 
 
@@ -80,7 +79,7 @@ def match_camera(
         EditedError: the place of a head was edited by hand and ``overwrite`` is not set. Nothing is changed then.
         TakeError: no head, or its camera or its take is gone.
     """
-    head = _head(obj)
+    head = head_of(obj)
     camera: Any = head_cameras(head).get(view)
     if camera is None:
         raise TakeError(f"'{head.armature.name}' has no {view.lower()} camera (any more): import its take anew.")
@@ -126,7 +125,7 @@ def show_footage(obj: bpy.types.Object, show: bool = True, *, opacity: float | N
     Raises:
         TakeError: no head, or its footage cannot be read.
     """
-    head = _head(obj)
+    head = head_of(obj)
     cameras = list(head_cameras(head).values())
     playing = takes_of_head(head)
     if show and playing and not all(len(_data(c).background_images) for c in cameras):
@@ -152,13 +151,13 @@ def set_sound(scene: bpy.types.Scene, action: bpy.types.Action, on: bool = True)
         How many strips of it the sequencer has now; 0 where the footage has no sound or is gone.
     """
     take = take_of(action)
-    strips = _sound_strips(scene, take.info.source)
+    strips = sound_strips(scene, take.info.source)
     if on and not strips:
         footage, note = load_footage(take.info), keyed_note(action, take)
         if footage is not None and add_sound(
             scene, footage, start_frame(take.info, note.rate, note.start), action.name
         ):
-            strips = _sound_strips(scene, take.info.source)
+            strips = sound_strips(scene, take.info.source)
     for strip in strips:
         strip.mute = not on
     return len(strips)
@@ -180,94 +179,17 @@ def show_take_footage(scene: bpy.types.Scene, head: HeadObjects, take: Take, not
     flip_footage(head, take)
     others = {take_of(a).info.source for a in takes()} - {take.info.source}
     for source in others:
-        for strip in _sound_strips(scene, source):
+        for strip in sound_strips(scene, source):
             strip.mute = True
     if footage is not None:
         add_sound(scene, footage, first, head.mesh.name)
-    for strip in _sound_strips(scene, take.info.source):
+    for strip in sound_strips(scene, take.info.source):
         strip.mute = False
-    _set_range(scene, take, note)
+    set_range(scene, take, note)
 
 
-def footage_rate(take: Take) -> float:
-    """Frames per second at which Blender plays a take's footage; 0 for a photo."""
-    footage = load_footage(take.info)
-    if footage is None:
-        return take.info.rate
-    if footage.clip is not None and footage.clip.users == 0:
-        bpy.data.movieclips.remove(footage.clip)
-    return footage.rate or take.info.rate
-
-
-def set_rate_policy(
-    scene: bpy.types.Scene,
-    obj: bpy.types.Object,
-    policy: str,
-    *,
-    rate: float | None = None,
-    overwrite: bool = False,
-) -> float:
-    """Run the scene at a head's footage's rate, or keep the scene's and place keys by their time stamps.
-
-    All takes that heads of the scene play are keyed anew at the rate, from the same beginnings; sound and the frame
-    range follow. The footage itself plays a frame of its own with each frame of the scene, so that it stays in step
-    at its own rate only.
-
-    Args:
-        scene: whose rate is meant.
-        obj: armature or mesh of a head.
-        policy: "FOOTAGE" or "SCENE".
-        rate: with "SCENE", another rate for the scene first.
-        overwrite: key anew what was edited by hand, too.
-
-    Returns:
-        The rate.
-
-    Raises:
-        EditedError: curves were edited by hand and ``overwrite`` is not set. Nothing is changed then.
-        TakeError: no head, no take, or a photo, which has no rate.
-    """
-    head = _head(obj)
-    playing = takes_of_head(head)
-    if not playing:
-        raise TakeError(f"'{head.armature.name}' plays no take: make one current first.")
-    wanted = footage_rate(take_of(playing[0])) if policy == "FOOTAGE" else rate or scene_rate(scene)
-    if wanted <= 0:
-        raise TakeError("A photo has no frame rate: keep the scene's.")
-    actions = _played(scene)
-    edited = [a.name for a in actions if edited_curves(a)]
-    if edited and not overwrite:
-        raise EditedError(f"Curves of '{edited[0]}' were edited by hand: choose to overwrite them.")
-    moved = {a: keyed_note(a, take_of(a)) for a in actions}
-    for action, note in moved.items():
-        rekey_take(action, rate=wanted, overwrite=overwrite)
-        _follow(scene, take_of(action), note, replace(note, rate=wanted))
-    set_rate(scene, wanted)
-    take = take_of(playing[0])
-    _set_range(scene, take, keyed_note(playing[0], take))
-    return wanted
-
-
-def _played(scene: bpy.types.Scene) -> list[bpy.types.Action]:
-    heads = {h.armature.name_full: h for h in map(HeadObjects.of, scene.objects) if h is not None}
-    every = dict.fromkeys(a for h in heads.values() for a in takes_of_head(h))
-    return [a for a in every if a.library is None]
-
-
-def _follow(scene: bpy.types.Scene, take: Take, before: KeyNote, after: KeyNote) -> None:
-    """Move sound and footage of a take to where its beginning is at another rate."""
-    shift = start_frame(take.info, after.rate, after.start) - start_frame(take.info, before.rate, before.start)
-    if shift == 0:
-        return
-    for strip in _sound_strips(scene, take.info.source):
-        name = "content_start" if hasattr(strip, "content_start") else "frame_start"  # renamed in 5.2
-        setattr(strip, name, getattr(strip, name) + shift)
-    for clip in bpy.data.movieclips:
-        if _same_file(clip.filepath, take.info.source):
-            clip.frame_start += shift
-
-
-def _set_range(scene: bpy.types.Scene, take: Take, note: KeyNote) -> None:
+def set_range(scene: bpy.types.Scene, take: Take, note: KeyNote) -> None:
+    """The frames of the scene are those of the take."""
     frames = frames_of(take, note.rate, note.start)
     scene.frame_start = max(0, round(note.start))
     scene.frame_end = max(scene.frame_start, math.ceil(round(float(frames[-1]), 3)))
@@ -278,21 +200,23 @@ def _known(footage: Footage | None, first: int) -> Footage | None:
     if footage is None or footage.clip is None:
         return footage
     for clip in bpy.data.movieclips:
-        if clip != footage.clip and clip.frame_start == first and _same_file(clip.filepath, str(footage.path)):
+        if clip != footage.clip and clip.frame_start == first and same_file(clip.filepath, str(footage.path)):
             bpy.data.movieclips.remove(footage.clip)
             return replace(footage, clip=clip)
     return footage
 
 
-def _sound_strips(scene: bpy.types.Scene, source: str) -> list[Any]:
+def sound_strips(scene: bpy.types.Scene, source: str) -> list[Any]:
+    """The sound strips of a file in a scene's sequencer."""
     editor: Any = scene.sequence_editor
     if editor is None or not source:
         return []
     strips: Iterable[Any] = editor.strips if hasattr(editor, "strips") else editor.sequences  # "strips" from 4.4 on
-    return [s for s in strips if s.type == "SOUND" and _same_file(s.sound.filepath, source)]
+    return [s for s in strips if s.type == "SOUND" and same_file(s.sound.filepath, source)]
 
 
-def _same_file(one: str, other: str) -> bool:
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths, ``//`` ones as well, name the same file; empty ones name none."""
     return bool(one and other) and Path(bpy.path.abspath(one)).absolute() == Path(bpy.path.abspath(other)).absolute()
 
 
@@ -300,7 +224,12 @@ def _data(camera: bpy.types.Object) -> Any:
     return camera.data
 
 
-def _head(obj: bpy.types.Object) -> HeadObjects:
+def head_of(obj: bpy.types.Object) -> HeadObjects:
+    """The head of an object.
+
+    Raises:
+        TakeError: it is none.
+    """
     head = HeadObjects.of(obj)
     if head is None:
         raise TakeError(f"'{obj.name}' is not a head: choose one made by this add-on.")

@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
 from smirk_core.errors import TakeError
 
-from .. import footage_view
+from .. import footage_view, frame_rate
 from ..rig import HeadObjects
 from ..take_store import take_of
 from ..texts import scene as words
@@ -121,10 +121,10 @@ class SMIRK_OT_set_frame_rate(_OnHead):
 
     def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
         options: Any = self
-        rate = footage_view.set_rate_policy(
+        rate = frame_rate.set_rate_policy(
             context.scene, head.armature, options.policy, rate=options.fps or None, overwrite=options.overwrite
         )
-        own = footage_view.footage_rate(take_of(footage_view.takes_of_head(head)[0]))
+        own = frame_rate.footage_rate(take_of(footage_view.takes_of_head(head)[0]))
         if own > 0 and abs(own - rate) > 1e-3:
             self.report({"WARNING"}, words.OUT_OF_STEP.format(rate=own))
         else:

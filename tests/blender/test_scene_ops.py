@@ -232,6 +232,17 @@ def test_edits_stop_a_change_of_rate(clip: Path) -> None:
     assert edited_curves(head.action) == []
 
 
+def test_unknown_choices_are_named() -> None:
+    head = animated()
+    with pytest.raises(TakeError, match="FOOTAGE, SCENE"):
+        api.set_rate_policy(bpy.context.scene, head.mesh, "MINE")
+    with pytest.raises(TakeError, match="no fisheye camera"):
+        api.match_camera(bpy.context.scene, head.mesh, "FISHEYE")
+    for work in (api.show_footage, api.push_to_nla):
+        with pytest.raises(TakeError, match="not a head"):
+            work(bpy.data.objects.new("Cube", None))
+
+
 def test_a_photo_has_no_rate() -> None:
     model = toy_head()
     head = api.add_take(toy_take(model, 1, info={"kind": "photo", "rate": 0.0}), head=model)
