@@ -441,3 +441,29 @@ def test_the_frame_of_a_film_that_a_row_was_made_on(tmp_path: Path) -> None:
     greys = [picture_at(take, row).mean() for row in range(3)]
     # the clip's frames get brighter by a sixth each: rows lie on its frames 1, 3 and 5
     assert np.allclose(np.array(greys) / 255 * 6, [1, 3, 5], atol=0.35)
+
+
+def test_a_copy_of_a_head_looks_where_it_likes() -> None:
+    head = open_head(3)
+    set_gaze(head)
+    for obj in bpy.context.selected_objects:
+        obj.select_set(False)
+    for obj in (head.armature, head.mesh):
+        obj.select_set(True)
+    bpy.context.view_layer.objects.active = head.armature
+    bpy.ops.object.duplicate()
+    twin = HeadObjects.of(bpy.context.view_layer.objects.active)
+    assert twin is not None and twin.armature != head.armature and has_gaze(twin)
+    twin.armature[INFLUENCE] = 0.0
+    twin.armature.update_tag()
+    bpy.context.scene.frame_set(2)
+    assert (front_of(head, "left_eye")[1] - front_of(twin, "left_eye")[1]).length > 0.01
+    clear_gaze(twin)
+    assert has_gaze(head) and gaze_target(head) is not None  # the original still needs the empty
+    apply_preset(twin, "surprise")
+    assert twin.keys != head.keys
+    assert head.keys.key_blocks["eyeWideLeft"].value != twin.keys.key_blocks["eyeWideLeft"].value
+    randomise_identity(twin, 5)
+    assert not np.allclose(shape(twin), shape(head))
+    bpy.data.objects.remove(head.armature)
+    reset_identity(twin)
