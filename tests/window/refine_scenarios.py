@@ -10,6 +10,9 @@ import bpy
 from scenarios import Steps, clear, context, press, screenshot, show_tab, sidebar, through_the_camera
 
 
+TURN = 'OBJECT pose.bones["root"].rotation_quaternion 2'
+
+
 def only(*panels: str) -> None:
     """Our panels but these go, so that a picture has room for them."""
     for name in [n for n in dir(bpy.types) if n.startswith("SMIRK_PT_")]:
@@ -47,6 +50,45 @@ def refine(output: Path, take: str) -> Steps:
     assert not action.smirk.use_neutral and not len(bpy.context.scene.timeline_markers), "one step each"
     yield from press("Z", ctrl=True, shift=True)
     assert bpy.data.actions[name].smirk.use_neutral
+
+
+def edited(output: Path, take: str) -> Steps:
+    """Curves that a hand has changed: *Apply* asks first, and what ENTER does harms nothing; so does deleting."""
+    from blender_smirk.key_notes import curves_of, edited_curves
+
+    clear()
+    only("SMIRK_PT_takes", "SMIRK_PT_refine")
+    yield from sidebar()
+    with bpy.context.temp_override(**context()):
+        bpy.ops.smirk.import_take("EXEC_DEFAULT", True, filepath=take)
+    name = bpy.data.actions[0].name
+    action: Any = bpy.data.actions[name]
+    point = dict(curves_of(action))[TURN].keyframe_points[4]
+    point.co[1] = 0.03
+    action.smirk.gain_mouth = 0.5
+    yield from show_tab()
+    yield 0.5
+    before = len(dict(curves_of(action)))
+    with bpy.context.temp_override(**context()):
+        assert bpy.ops.smirk.refine_take("INVOKE_DEFAULT", True) == {"RUNNING_MODAL"}
+    yield 1.0
+    screenshot(output / "edited.png")
+    yield from press("RET")
+    action = bpy.data.actions[name]
+    assert len(dict(curves_of(action))) == before and edited_curves(action) == [TURN]
+    assert abs(dict(curves_of(action))[TURN].keyframe_points[4].co[1] - 0.03) < 1e-6
+    assert action.smirk.applied, "and the rest is refined"
+    with bpy.context.temp_override(**context()):
+        assert bpy.ops.smirk.delete_take("INVOKE_DEFAULT", True) <= {"INTERFACE", "RUNNING_MODAL"}
+    yield 0.5
+    assert name in bpy.data.actions
+    yield from press("ESC")
+    with bpy.context.temp_override(**context()):
+        bpy.ops.smirk.duplicate_take("EXEC_DEFAULT", True)
+        bpy.ops.smirk.push_take("EXEC_DEFAULT", True, take=name)
+        bpy.ops.smirk.delete_take("EXEC_DEFAULT", True)
+        bpy.ops.smirk.make_take_current("EXEC_DEFAULT", True, take=name)
+    yield 0.5
 
 
 def scene(output: Path, take: str) -> Steps:

@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 TAB = 118  # pixels from the top of the sidebar to our tab, behind Tool and View
+HEADER = 28  # height of a panel's header
 ITEM = 44  # height of the tab Item, which is there while an object is active
 Steps = Generator[float, None, None]
 
@@ -190,3 +191,30 @@ def escape(output: Path, media: str) -> Steps:
     yield from wait_for(job, 60)
     screenshot(output / "escaped.png")
     assert job.message, "the panel says what became of it"
+
+
+def header(number: int) -> Steps:
+    """A click on the header of our panel ``number``, while all panels above it are closed."""
+    _, area = view()
+    region = next(r for r in area.regions if r.type == "UI")
+    yield from click(region.x + 60, region.y + region.height - HEADER // 2 - number * HEADER)
+    yield 0.5
+
+
+def panels(output: Path, media: str) -> Steps:
+    """Every panel of its own, after a capture."""
+    clear()
+    yield from sidebar()
+    job = bpy.context.window_manager.smirk_job
+    yield from start_capture(media)
+    yield from wait_for(job)
+    assert not job.failed, job.message
+    through_the_camera()
+    bpy.context.scene.frame_set(20)
+    yield from show_tab()
+    for number in range(3):  # the three that are open close
+        yield from header(number)
+    for number, name in enumerate(("capture", "takes", "refine", "head", "scene", "character", "files")):
+        yield from header(number)
+        screenshot(output / f"panel_{name}.png")
+        yield from header(number)

@@ -43,3 +43,8 @@ def test_a_take_is_refined_and_undone(window, pictures, lossy_take):
 def test_the_scene_panel_changes_the_lens(window, pictures, lossy_take):
     window("refine_scenarios:scene", take=lossy_take)
     assert (pictures / "scene.png").is_file()
+
+
+def test_edits_are_asked_about(window, pictures, lossy_take):
+    window("refine_scenarios:edited", take=lossy_take)
+    assert (pictures / "edited.png").is_file()
