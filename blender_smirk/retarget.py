@@ -31,7 +31,7 @@ from smirk_core.retarget.turns import (
 )
 from smirk_core.take import Take
 
-from .actions import Channel, frames_of, key_action
+from .actions import Channel, apply_action, frames_of, key_action
 from .refine import model_of_take
 from .scene import scene_rate
 from .shape_keys import widen_slider
@@ -181,7 +181,8 @@ def apply_to_character(
         raise TakeError(f"No shape key of {what} fits the table and no bone is named: match the keys first.")
     action = key_action(f"{name} on {chosen[0].name}", blocks, frames)
     action[_OURS] = name
-    kept = [_play(block, action, slot) for (block, _), slot in zip(blocks, action.slots, strict=True)]
+    slots: Any = [None] * len(blocks) if bpy.app.version < (4, 4) else action.slots  # there were none before
+    kept = [_play(block, action, slot) for (block, _), slot in zip(blocks, slots, strict=True)]
     wanted = keys.targets if keys is not None else ()
     return CharacterReport(
         action,
@@ -289,7 +290,7 @@ def _axes(armature: bpy.types.Object, bones: Mapping[str, str]) -> Floats:
     return face_axes(up, left)
 
 
-def _play(block: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot) -> str:
+def _play(block: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionSlot | None) -> str:
     """Let a data-block play its slot. Returns the name of the action that moved into an NLA track, or ""."""
     data = block.animation_data or block.animation_data_create()
     before, kept = data.action, ""
@@ -297,11 +298,14 @@ def _play(block: bpy.types.ID, action: bpy.types.Action, slot: bpy.types.ActionS
         track = data.nla_tracks.new()
         track.name = before.name
         strip = track.strips.new(before.name, int(before.frame_range[0]), before)
-        if data.action_slot is not None:
+        if slot is not None and data.action_slot is not None:
             strip.action_slot = data.action_slot
         kept = before.name
     elif before is not None and before.get(_OURS) == action.get(_OURS):
         before.use_fake_user = False  # its successor is the same take: it goes when the file is saved
-    data.action = action
-    data.action_slot = slot
+    if slot is None:
+        apply_action(action, block)
+    else:
+        data.action = action
+        data.action_slot = slot
     return kept

@@ -85,6 +85,13 @@ def character(output: Path, take: str) -> Steps:
         area.tag_redraw()
     yield 1.0
     screenshot(output / "character.png")
-    assert len(bpy.data.objects["Hero"].smirk_character.links) == 6
+    hero = bpy.data.objects["Hero"]
+    assert len(hero.smirk_character.links) == 6
+    with bpy.context.temp_override(**context()):
+        bpy.context.view_layer.objects.active = hero
+        assert bpy.ops.smirk.apply_character("EXEC_DEFAULT", True) == {"FINISHED"}
+    assert hero.data.shape_keys.animation_data.action is not None
+    yield from press("Z", ctrl=True)
+    assert bpy.data.objects["Hero"].data.shape_keys.animation_data is None, "one step"
     yield from press("Z", ctrl=True)
     assert not len(bpy.data.objects["Hero"].smirk_character.links), "one step"
