@@ -467,3 +467,22 @@ def test_a_copy_of_a_head_looks_where_it_likes() -> None:
     assert not np.allclose(shape(twin), shape(head))
     bpy.data.objects.remove(head.armature)
     reset_identity(twin)
+
+
+def test_a_linked_head_is_left_alone(addon: None, tmp_path: Path) -> None:
+    open_head(2)
+    path = str(tmp_path / "lib.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(path, link=True) as (there, here):
+        here.objects = [n for n in there.objects if n in ("clip", "clip rig")]
+    for obj in here.objects:
+        bpy.context.scene.collection.objects.link(obj)
+    bpy.context.view_layer.objects.active = bpy.data.objects["clip"]
+    for name in ("random_face", "apply_preset", "set_gaze", "photo_texture", "identity_sliders", "match_character"):
+        assert not getattr(bpy.ops.smirk, name).poll(), name
+    assert bpy.ops.smirk.export_take.poll()  # reading is allowed
+    assert bpy.ops.smirk.export_take(filepath=str(tmp_path / "x.take.npz")) == {"FINISHED"}
+    assert tuple(bpy.data.objects["clip"].smirk_head.skin) == pytest.approx(
+        colour_of(bpy.data.objects["clip"], "Skin tone")
+    )
