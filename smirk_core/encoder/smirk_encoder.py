@@ -34,7 +34,10 @@ class _BranchEncoder(nn.Module):
         return getattr(self, self.head_name)[0]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.encoder.pooled(images))
+        features = self.encoder.pooled(images)
+        # A camera scale of 7 in bfloat16 moves in steps of 0.03: the last layer is kept out of mixed precision.
+        with torch.autocast(images.device.type, enabled=False):
+            return self.head(features.to(self.head.weight.dtype))
 
 
 class SmirkEncoder(nn.Module):

@@ -8,9 +8,10 @@ Source: SMIRK (Retsinas et al. 2024), sections 3.2 and 3.3; specification, secti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -51,11 +52,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the encoder sees in a batch: parameter groups, the mesh they make, its picture."""
+    """What the encoder sees in a batch: parameter groups, the mesh they make, its picture or how to get it."""
 
     groups: dict[str, Tensor]
     mesh: Mesh
-    rendered: Rendered
+    drawn: Rendered | Callable[[], Rendered]
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """The picture of the mesh."""
+        return self.drawn() if callable(self.drawn) else self.drawn
 
 
 @dataclass(frozen=True)
@@ -135,16 +141,17 @@ class Paths(nn.Module):
 
     def encode(self, image: Tensor) -> dict[str, Tensor]:
         """Parameter groups of crops; expressions within the head's range."""
-        groups = groups_of(self.encoder(image))
+        groups = {k: v.float() for k, v in groups_of(self.encoder(image)).items()}
         low, high = self.face.model.expression_range
         groups["expression"] = bounded(groups["expression"], low, high)
         return groups
 
     def analyse(self, image: Tensor) -> Analysis:
-        """Encode, pose, draw."""
+        """Encode, pose, draw. Without a generator the picture is drawn when somebody asks for it."""
         groups = self.encode(image)
         mesh = self.face.mesh(groups)
-        return Analysis(groups, mesh, self.face.render(mesh, groups["camera"]))
+        draw = partial(self.face.render, mesh, groups["camera"])
+        return Analysis(groups, mesh, draw if self.generator is None else draw())
 
     def mask(
         self,

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks, losses and optimisers from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from smirk_core.encoder.architecture import EncoderSize
+from smirk_core.encoder.checkpoint import GENERATOR_PREFIX, load_weights, read_tensors
+from smirk_core.encoder.smirk_encoder import SmirkEncoder
+from smirk_core.errors import TrainingError
+from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.library import load_head
+from smirk_core.neural import losses
+from smirk_core.neural.augmentation import ArkitAugmentation, Augmentation, FlameAugmentation
+from smirk_core.neural.face_model import FaceModel
+from smirk_core.neural.generator import Generator
+from smirk_core.neural.paths import Paths
+
+from . import checkpoints
+from .config import Config, Losses, Model, Optimiser
+
+__all__ = ["build_optimisers", "build_paths", "encoder_size", "picture_losses", "start_from"]
+
+
+def encoder_size(settings: Model, head: HeadModel) -> EncoderSize:
+    """How many numbers the encoder gives.
+
+    Raises:
+        TrainingError: more are asked for than the head has.
+    """
+    asked = settings.identity or head.identity_size, settings.expressions or head.expression_size
+    if asked[0] > head.identity_size or asked[1] > head.expression_size:
+        raise TrainingError(
+            f"{head.name} has {head.identity_size} identity and {head.expression_size} expression shapes; "
+            f"model.identity and model.expressions ask for {asked[0]} and {asked[1]}."
+        )
+    return EncoderSize(*asked)
+
+
+def build_paths(config: Config) -> Paths:
+    """Both networks and the head, on the CPU, with the weights that the run begins with.
+
+    Raises:
+        TrainingError, AssetError: the head, a landmark set or the weights to begin with are not there or do not fit.
+    """
+    settings = config.model
+    head = load_head(settings.head)
+    missing = [n for n in settings.landmarks if n not in head.landmarks]
+    if missing:
+        raise TrainingError(f"{head.name} has no landmarks '{missing[0]}'; it has {', '.join(head.landmarks)}.")
+    size = encoder_size(settings, head)
+    face = FaceModel(head, config.data.size, expressions=size.n_exp, landmarks=settings.landmarks)
+    encoder = SmirkEncoder(size)
+    if settings.start:
+        _take_over(encoder, start_from(settings.start, "encoder"), settings.start)
+    generator = None
+    if settings.generator:
+        generator = Generator(width=settings.generator, residual_blocks=settings.residual_blocks)
+        if settings.start_generator:
+            _take_over(generator, start_from(settings.start_generator, "generator"), settings.start_generator)
+    return Paths(
+        encoder, generator, face, _region_weights(head), _augmentation(head, size) if generator else None,
+        trained=settings.trained, mask_ratio=settings.mask_ratio, dilation=settings.dilation,
+        faithful=settings.faithful,
+    )  # fmt: skip
+
+
+def start_from(path: str, which: str) -> Mapping[str, Any]:
+    """The ``encoder`` (its average, where there is one) or ``generator`` of a weights file, a run or a checkpoint."""
+    place = Path(path)
+    if not place.is_dir():
+        if which == "encoder":
+            return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in load_weights(place).arrays.items()}
+        found = read_tensors(place, GENERATOR_PREFIX)
+        return {k.removeprefix(GENERATOR_PREFIX): torch.from_numpy(np.array(v)) for k, v in found.items()}
+    if (place / "manifest.json").is_file():
+        state, _ = checkpoints.load(place)
+    else:
+        found = checkpoints.latest(place)
+        if found is None:
+            raise TrainingError(f"{place} holds no checkpoint of a training run.")
+        state = found[1]
+    values = state["average"]["values"] if which == "encoder" and state.get("average") else state[which]
+    if not values:
+        raise TrainingError(f"{place} holds no {which}.")
+    return values
+
+
+def _take_over(module: nn.Module, values: Mapping[str, Any], source: str) -> None:
+    try:
+        module.load_state_dict(dict(values), strict=True)
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
+        raise TrainingError(f"The weights in {source} do not fit these settings: {first}") from error
+
+
+def _region_weights(head: HeadModel) -> torch.Tensor:
+    """(F,) how likely each triangle lends pixels: skin of the face 1, lips and nose a half, all else 0."""
+    triangles = np.asarray(head.triangles)
+    weights = head.regions["face"][triangles].all(axis=1).astype(np.float32)
+    for name in ("lips", "nose"):
+        if name in head.regions:
+            weights[head.regions[name][triangles].any(axis=1)] *= 0.5
+    return torch.from_numpy(weights)
+
+
+def _augmentation(head: HeadModel, size: EncoderSize) -> Augmentation:
+    if head.expression_range[0] < 0:  # principal components
+        return FlameAugmentation()
+    if size.n_exp != head.expression_size:
+        raise TrainingError(f"The cycle path knows {head.name}'s expressions by name: leave model.expressions at 0.")
+    return ArkitAugmentation.of(head)
+
+
+def picture_losses(settings: Losses, device: torch.device, faithful: bool) -> dict[str, losses.PictureLoss]:
+    """Losses that compare synthesis and photo, by name."""
+    found: dict[str, losses.PictureLoss] = {}
+    for name in settings.pictures:
+        if name == "structure":
+            found[name] = losses.structure_loss
+        else:
+            raise TrainingError(f"There is no picture loss '{name}'; there is 'structure'.")
+    return found
+
+
+def build_optimisers(
+    paths: Paths, settings: Optimiser
+) -> tuple[torch.optim.Optimizer | None, torch.optim.Optimizer | None]:
+    """Adam for each network that learns; rates are set anew every step."""
+    encoder = [p for p in paths.encoder.parameters() if p.requires_grad]
+    first = torch.optim.Adam(encoder, settings.encoder_rate, betas=settings.encoder_betas) if encoder else None
+    if paths.generator is None:
+        return first, None
+    made = paths.generator.parameters()
+    return first, torch.optim.Adam(made, settings.generator_rate, betas=settings.generator_betas)

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training run does, as typed settings: read from YAML, changed from the command line, saved with checkpoints.
+
+Numbers without another source are those of specification, section 7.1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from smirk_core.errors import TrainingError
+
+from .schedules import Ramp
+
+__all__ = ["Config", "Data", "Losses", "Model", "Optimiser", "Run", "as_dict", "load_config", "parse_config", "to_yaml"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where batches come from.
+
+    Attributes:
+        source: a key of ``training.data.SOURCES``.
+        options: what that source alone understands.
+        size: of the square pictures in pixels, a multiple of 16.
+        batch: pictures a step, over all processes.
+        check_source, check_options: held-out data; the same as for training where empty.
+    """
+
+    source: str = "plain"
+    options: dict[str, Any] = field(default_factory=dict)
+    size: int = 112
+    batch: int = 16
+    check_source: str = ""
+    check_options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The networks.
+
+    Attributes:
+        head: name or file of the head model.
+        identity, expressions: how many of the head's the encoder gives; 0 for all.
+        landmarks: embeddings of the head that landmark losses compare.
+        trained: branches of the encoder that learn.
+        start: encoder to begin with: a weights file, a run's folder or one of its checkpoints; random where empty.
+        start_generator: the same for the generator.
+        generator: channels of its first stage, 32 in the original; 0 for none.
+        residual_blocks: of the generator, 5 in the original.
+        mask_ratio: points of skin that the generator sees, as a share of the pixels.
+        dilation: pixels by which the face is grown before it is blanked.
+        faithful: keep the original's known faults, for comparison.
+    """
+
+    head: str = "open"
+    identity: int = 0
+    expressions: int = 0
+    landmarks: tuple[str, ...] = ("mediapipe_105",)
+    trained: tuple[str, ...] = ("pose_encoder", "shape_encoder", "expression_encoder")
+    start: str = ""
+    start_generator: str = ""
+    generator: int = 0
+    residual_blocks: int = 5
+    mask_ratio: float = 0.01
+    dilation: int = 10
+    faithful: bool = False
+
+
+@dataclass(frozen=True)
+class Losses:
+    """How much each term counts; terms without a weight are only watched.
+
+    Attributes:
+        weights: term -> weight, or term -> {share of the run: weight}, straight lines between.
+        pictures: name of a term -> the loss that compares synthesis and photo: ``structure``, or ``vgg`` with a file.
+        emotion: file of the emotion network, for the term ``emotion``; none where empty.
+        vgg: file of VGG16's weights, for the term ``vgg``.
+    """
+
+    weights: dict[str, Ramp] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ("structure",)
+    vgg: str = ""
+    emotion: str = ""
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How weights move.
+
+    Attributes:
+        encoder_rate, generator_rate: learning rates at the start.
+        floor: share of them that is left at the end of the cosine.
+        warmup: steps over which they rise from nothing.
+        restart_every: steps after which the cosine starts again; 0 for one cosine over the run. The original restarts
+            every epoch of 1562 steps, and with ``model.faithful`` also forgets its generator's moments there.
+        encoder_betas, generator_betas: of Adam.
+        clip_cycle: largest gradient norm of the generator in the cycle path.
+        ema: decay of the encoder's moving average; 0 for none.
+    """
+
+    encoder_rate: float = 2.5e-4
+    generator_rate: float = 1e-3
+    floor: float = 0.01
+    warmup: int = 0
+    restart_every: int = 0
+    encoder_betas: tuple[float, float] = (0.9, 0.999)
+    generator_betas: tuple[float, float] = (0.5, 0.999)
+    clip_cycle: float = 0.1
+    ema: float = 0.999
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long, where, and what is written down.
+
+    Attributes:
+        steps: of the whole run.
+        seed: of all random numbers.
+        save_every: steps between checkpoints: what an interrupted run loses at most.
+        keep: checkpoints kept.
+        part_mib: cut checkpoints into files of at most so many MiB; 0 for one file.
+        log_every, picture_every, check_every: steps between lines, picture grids, looks at held-out data; 0 for never.
+        check_batches: held-out batches at each look.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        devices, nodes: processes on each machine, machines.
+        precision: ``32-true`` or ``bf16-mixed``.
+        channels_last: memory layout of pictures and weights.
+        compile: let torch compile both networks.
+        threads: of torch on the CPU; 0 for torch's own choice.
+    """
+
+    steps: int = 1000
+    seed: int = 0
+    save_every: int = 500
+    keep: int = 2
+    part_mib: int = 0
+    log_every: int = 10
+    picture_every: int = 250
+    check_every: int = 0
+    check_batches: int = 4
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    channels_last: bool = True
+    compile: bool = False
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of it."""
+
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    losses: Losses = field(default_factory=Losses)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    run: Run = field(default_factory=Run)
+
+
+def as_dict(config: Any) -> Any:
+    """Settings as dictionaries, lists, numbers and words."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type | Ramp):
+        return {f.name: as_dict(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, Ramp):
+        return config.points[0][1] if len(config.points) == 1 else dict(config.points)
+    if isinstance(config, Mapping):
+        return {k: as_dict(v) for k, v in config.items()}
+    return [as_dict(v) for v in config] if isinstance(config, tuple | list) else config
+
+
+def to_yaml(config: Config) -> str:
+    """Settings as a file that :func:`load_config` reads."""
+    return _yaml().safe_dump(as_dict(config), sort_keys=False)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Settings from a YAML file, changed by ``key.sub=value`` lines.
+
+    Raises:
+        TrainingError: the file is missing or no YAML, or a key or a value is not known; the line names it.
+    """
+    yaml, path = _yaml(), Path(path)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
+    except yaml.YAMLError as error:
+        raise TrainingError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(tree, dict):
+        raise TrainingError(f"{path} holds no settings; expected sections such as 'data:' and 'model:'.")
+    return parse_config(tree, overrides, source=str(path))
+
+
+def parse_config(tree: Mapping[str, Any], overrides: Sequence[str] = (), source: str = "the settings") -> Config:
+    """Settings from dictionaries; see :func:`load_config`."""
+    tree = _copied(tree)
+    for line in overrides:
+        key, sign, text = line.partition("=")
+        if not sign:
+            raise TrainingError(f"'{line}' is no setting; write key.sub=value, such as run.steps=1000.")
+        value = _value(text, line)
+        at, names = tree, key.split(".")
+        for name in names[:-1]:
+            at = at.setdefault(name, {})
+            if not isinstance(at, dict):
+                raise TrainingError(f"'{key}' lies below a single value.")
+        at[names[-1]] = value
+    config = _build(Config, tree, "", source)
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    if config.data.size % 16 or config.data.size < 32:
+        raise TrainingError(f"data.size is {config.data.size}; it must be a multiple of 16, from 32 on.")
+    for name, low in (("data.batch", 1), ("run.steps", 1), ("run.save_every", 1), ("run.keep", 1), ("run.devices", 1)):
+        section, key = name.split(".")
+        if getattr(getattr(config, section), key) < low:
+            raise TrainingError(f"{name} must be at least {low}.")
+    world = config.run.devices * config.run.nodes
+    if config.data.batch % world:
+        raise TrainingError(f"data.batch = {config.data.batch} cannot be shared evenly by {world} processes.")
+    known = {"pose_encoder", "shape_encoder", "expression_encoder"}
+    wrong = set(config.model.trained) - known
+    if wrong:
+        raise TrainingError(f"model.trained names '{min(wrong)}'; there are {', '.join(sorted(known))}.")
+    if not config.losses.weights:
+        raise TrainingError("losses.weights is empty: nothing would be learned.")
+    if config.model.generator < 0 or not 0 <= config.optimiser.ema < 1:
+        raise TrainingError("model.generator must not be negative, and optimiser.ema must lie in [0, 1).")
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise TrainingError("Training needs PyYAML; install it with: pip install 'smirk-blender[train]'.") from error
+    return yaml
+
+
+def _copied(tree: Any) -> Any:
+    return {k: _copied(v) for k, v in tree.items()} if isinstance(tree, Mapping) else tree
+
+
+def _value(text: str, line: str) -> Any:
+    try:
+        return _yaml().safe_load(text) if text else ""
+    except _yaml().YAMLError as error:
+        raise TrainingError(f"'{line}': the value cannot be read.") from error
+
+
+def _build(kind: type[T], tree: Any, at: str, source: str) -> T:
+    """A dataclass from a dictionary, strictly."""
+    if not isinstance(tree, Mapping):
+        raise TrainingError(f"{source}: '{at or 'the file'}' must hold settings, not {tree!r}.")
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for key, value in tree.items():
+        name = f"{at}.{key}" if at else str(key)
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            ask = f"; did you mean '{near[0]}'" if near else f"; there are {', '.join(hints)}"
+            raise TrainingError(f"{source}: there is no setting '{name}'{ask}.")
+        values[key] = _typed(hints[key], value, name, source)
+    return kind(**values)
+
+
+def _typed(kind: Any, value: Any, name: str, source: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if kind is Ramp:
+            try:
+                return Ramp.of(value)
+            except (TypeError, ValueError) as error:
+                raise TrainingError(f"{source}: '{name}': {error}.") from error
+        return _build(kind, value, name, source)
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin is dict and isinstance(value, Mapping):
+        return {
+            str(k): v if inside[1] is Any else _typed(inside[1], v, f"{name}.{k}", source) for k, v in value.items()
+        }
+    if origin is tuple and isinstance(value, list | tuple):
+        if inside[-1] is Ellipsis:
+            return tuple(_typed(inside[0], v, name, source) for v in value)
+        if len(value) == len(inside):
+            return tuple(_typed(k, v, name, source) for k, v in zip(inside, value, strict=True))
+    if origin is Literal and value in inside:
+        return value
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    if kind is float and not isinstance(value, bool):
+        try:  # YAML 1.1 takes 1e-3 for a word
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    expected = f"one of {', '.join(map(repr, inside))}" if origin is Literal else _words(kind)
+    raise TrainingError(f"{source}: '{name}' is {value!r}; expected {expected}.")
+
+
+def _words(kind: Any) -> str:
+    if isinstance(kind, types.GenericAlias):
+        return {"tuple": "a list", "dict": "names and values"}.get(typing.get_origin(kind).__name__, str(kind))
+    return {"int": "a whole number", "float": "a number", "str": "a word", "bool": "true or false"}.get(
+        getattr(kind, "__name__", ""), str(kind)
+    )
