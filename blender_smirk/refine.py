@@ -219,10 +219,10 @@ def _edits(action: bpy.types.Action, overwrite: bool, keep: bool, only: str = ""
     """Names of the curves to leave alone, of those that begin with ``only``."""
     edited = [name for name in edited_curves(action) if name.startswith(only)]
     if edited and not overwrite and not keep:
-        some = ", ".join(sorted({_label(name) for name in edited})[:3])
+        names = sorted({_label(name) for name in edited})
+        some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
         raise EditedError(
-            f"{len(edited)} curves of '{action.name}' were edited by hand ({some}): "
-            "choose whether to overwrite or to keep them."
+            f"Curves of '{action.name}' were edited by hand ({some}): choose whether to overwrite or to keep them."
         )
     return set(edited) if keep and not overwrite else set()
 

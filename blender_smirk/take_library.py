@@ -41,7 +41,8 @@ def duplicate_take(action: bpy.types.Action, name: str = "") -> bpy.types.Action
     """A copy of a take, with its own keys, refinements and raw data; nothing plays it yet."""
     _check_take(action)
     copy = action.copy()
-    copy.name = name or action.name
+    if name:
+        copy.name = name
     copy.use_fake_user = True
     copy_parts(copy)
     return copy

@@ -58,6 +58,6 @@ SET_NEUTRAL = ("This Frame Is Neutral", "Take the face on the current frame for 
 CLEAR_NEUTRAL = ("Clear Neutral", "Take the face as captured again")
 APPLIED = "{frames} frames, {keys} keys"
 NEUTRAL_AT = "Neutral at {time:.2f} s of the footage"
-EDITED = "{count} curves were edited by hand"
+EDITED = "Curves edited by hand: {count}"
 PENDING = "Not applied yet"
 FROM_TRACKING = "Has other filters: {names}"

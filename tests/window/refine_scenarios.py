@@ -9,7 +9,6 @@ from typing import Any
 import bpy
 from scenarios import Steps, clear, context, press, screenshot, show_tab, sidebar, through_the_camera
 
-
 TURN = 'OBJECT pose.bones["root"].rotation_quaternion 2'
 
 
