@@ -186,5 +186,6 @@ def add_track_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND[:KEY=VALUE,…]",
-        help="smooth: savgol, median or one_euro, e.g. savgol:window=9,mouth=0.5,head=1; may be repeated",
+        help="refine: savgol, median, one_euro, gaps, neutral, gain, mirror or offset, e.g. "
+        "savgol:window=9,mouth=0.5,head=1 or gain:mouth=1.3; may be repeated, the order counts",
     )

@@ -85,8 +85,10 @@ def check_layer(layer: Layer) -> dict[str, Any]:
         raise TakeError(f"Unknown filter '{name}'; there are {', '.join(KINDS)}.")
     unknown = set(layer) - {"kind"} - set(kind.defaults)
     if unknown:
-        allowed = ", ".join(s for s in kind.defaults if s != "strength") or "no settings"
-        raise TakeError(f"Filter '{name}' has no setting '{sorted(unknown)[0]}'; it has {allowed} and regions.")
+        allowed = [s for s in kind.defaults if s != "strength"]
+        allowed += ["regions"] if "strength" in kind.defaults or "gain" in kind.defaults else []
+        has = f"it has {', '.join(allowed)}" if allowed else "it has none"
+        raise TakeError(f"Filter '{name}' has no setting '{sorted(unknown)[0]}'; {has}.")
     return kind.check({"kind": name, **kind.defaults, **layer})
 
 
