@@ -48,11 +48,13 @@ from .rig import (
     HeadObjects,
     IdentityKeys,
     NameStyle,
+    RemovedWhileBuilding,
     add_identity_keys,
     bake_identity,
-    build_head,
+    build_head_steps,
     identity_of,
     model_of,
+    still_there,
 )
 from .save import save
 from .scene import add_light, scene_rate, set_scene
@@ -126,10 +128,6 @@ __all__ = [
 
 
 Result = TypeVar("Result")
-
-
-class RemovedWhileBuilding(TakeError):
-    """An undo or somebody else took away, between two steps, what was built so far."""
 
 
 @dataclass(frozen=True)
@@ -306,15 +304,16 @@ def add_take_steps(
     progress("Building the head", 0, 3)
     collection = bpy.data.collections.new(name)
     bpy.context.scene.collection.children.link(collection)
-    objects = build_head(model, take.identity, name, collection, identity_keys=identity_keys, names=names)
-    place, rig = collection.name, objects.armature.name
-    del collection, objects
+    place = collection.name
+    building = build_head_steps(model, take.identity, name, collection, identity_keys=identity_keys, names=names)
+    del collection
+    rig = (yield from building).armature.name
     yield
     progress("Building the head", 1, 3)
-    add_materials(_still_there(rig).mesh, model)
+    add_materials(still_there(rig).mesh, model)
     yield
     progress("Building the head", 2, 3)
-    objects = _still_there(rig)
+    objects = still_there(rig)
     if has_camera(take):
         shared = shared_perspective(bpy.context.scene, take.info.source)
         cameras = build_cameras(take, name, bpy.data.collections[place], lens=lens, perspective=shared)
@@ -322,19 +321,10 @@ def add_take_steps(
         # No orthographic camera fits several faces, each with a scale of its own; the shared perspective one does.
         bpy.context.scene.camera = cameras.orthographic if shared is None else cameras.perspective
     action = yield from _perform(take, model, rig, frame_start, raw, footage)
-    objects = _still_there(rig)
+    objects = still_there(rig)
     add_light(bpy.context.scene, bpy.data.collections[place], objects.armature)
     progress("Building the head", 3, 3)
     return AnimatedHead(objects.armature, objects.mesh, cameras_of(objects.armature, take), action, take)
-
-
-def _still_there(rig: str) -> HeadObjects:
-    """The head whose armature has this name."""
-    armature = bpy.data.objects.get(rig)
-    head = None if armature is None else HeadObjects.of(armature)
-    if head is None:
-        raise RemovedWhileBuilding(f"'{rig}' was removed while it was being built.")
-    return head
 
 
 def apply_take(
@@ -388,7 +378,7 @@ def _perform(
     take: Take, model: HeadModel, rig: str, frame_start: int, raw: bool, show: bool
 ) -> Generator[None, None, bpy.types.Action]:
     """Key and apply a take to the head ``rig`` and set up the scene for it."""
-    scene, objects = bpy.context.scene, _still_there(rig)
+    scene, objects = bpy.context.scene, still_there(rig)
     cameras = cameras_of(objects.armature, take) if has_camera(take) else None
     footage = load_footage(take.info) if show else None
     # The footage's rate as Blender plays it, else the take's, else (a photo) the scene's.
@@ -414,7 +404,7 @@ def _perform(
         add_sound(scene, replace(footage, clip=bpy.data.movieclips.get(clip)), first, _name(take))
     # Rounding keeps a last key that is a hair before a frame from adding an empty one.
     set_scene(scene, take.info, rate, frame_start, math.ceil(round(float(frames[-1]), 3)))
-    return _still_there(rig).armature.animation_data.action
+    return still_there(rig).armature.animation_data.action
 
 
 def _finished(steps: Generator[None, None, Result]) -> Result:

@@ -8,6 +8,7 @@ opposite order.
 
 from __future__ import annotations
 
+import atexit
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -45,6 +46,10 @@ _registered: list[tuple[ModuleType, list[Any]]] = []
 
 def register() -> None:
     """Bring everything in; where one module fails, what came before it leaves again."""
+    if getattr(bpy.app, "module", False):
+        # Blender as a Python module hangs at the end of a script that leaves classes registered (seen with 4.5).
+        atexit.unregister(unregister)
+        atexit.register(unregister)
     try:
         for name in MODULES:
             module = import_module(f".{name}", __package__)

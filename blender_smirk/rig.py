@@ -9,6 +9,7 @@ head-space quaternion of the take without any change: a jaw turned by 0.3 rad ab
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
+from smirk_core.errors import TakeError
 from smirk_core.heads.head_model import HeadModel
 
 from .bones import add_bones
@@ -41,16 +43,24 @@ __all__ = [
     "HeadObjects",
     "IdentityKeys",
     "NameStyle",
+    "RemovedWhileBuilding",
     "add_identity_keys",
     "bake_identity",
     "build_head",
+    "build_head_steps",
     "eyelid_names",
     "identity_of",
     "model_of",
     "rest_shape",
+    "still_there",
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
+_KEYS_A_STEP = 32  # shape keys made in one step of a building
+
+
+class RemovedWhileBuilding(TakeError):
+    """An undo or somebody else took away, between two steps, what was built so far."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,30 @@ def build_head(
 ) -> HeadObjects:
     """Build mesh, shape keys and armature of one head in the current scene.
 
+    Args and errors as for :func:`build_head_steps`.
+    """
+    steps = build_head_steps(
+        model, identity, name, collection, identity_keys=identity_keys, names=names, eyelids=eyelids
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def build_head_steps(
+    model: HeadModel,
+    identity: Floats,
+    name: str,
+    collection: bpy.types.Collection | None = None,
+    *,
+    identity_keys: IdentityKeys = "baked",
+    names: NameStyle = "smirk",
+    eyelids: Literal["model", "rig", "faithful"] = "model",
+) -> Generator[None, None, HeadObjects]:
+    """:func:`build_head` in steps of some hundredths of a second; between them only names are kept.
+
     Args:
         model: any head.
         identity: (k,) coefficients, k <= K.
@@ -118,6 +152,7 @@ def build_head(
 
     Raises:
         TakeError: more identity coefficients or live components than the head has.
+        RemovedWhileBuilding: an undo or somebody else took away what was built so far.
     """
     after = model.eyelids_after_skinning if eyelids == "model" else eyelids == "faithful"
     after = after and can_add_lids()
@@ -146,12 +181,28 @@ def build_head(
     deform = mesh.modifiers.new("Armature", "ARMATURE")
     deform.object = armature
     deform.use_deform_preserve_volume = False  # linear blend skinning, as in the head model
-    head = HeadObjects(armature, mesh)
-    _add_shape_keys(head, model, vertices, keys, sliders)
+    rig = armature.name
+    del mesh, armature, deform, obj, place, collection
+    yield
+    yield from _add_shape_keys(rig, model, vertices, keys, sliders)
+    head = still_there(rig)
     if model.eyelids_after_skinning:
-        add_lids_after_skinning(mesh, keys.eyelids, model.eyelid_basis)
+        add_lids_after_skinning(head.mesh, keys.eyelids, model.eyelid_basis)
     settle_joints(head, model)
-    bpy.context.view_layer.objects.active = armature
+    bpy.context.view_layer.objects.active = head.armature
+    return head
+
+
+def still_there(rig: str) -> HeadObjects:
+    """The head whose armature has this name.
+
+    Raises:
+        RemovedWhileBuilding: it is gone.
+    """
+    armature = bpy.data.objects.get(rig)
+    head = None if armature is None else HeadObjects.of(armature)
+    if head is None:
+        raise RemovedWhileBuilding(f"'{rig}' was removed while it was being built.")
     return head
 
 
@@ -193,15 +244,24 @@ def _add_weights(mesh: bpy.types.Object, model: HeadModel) -> None:
             group.add(part.tolist(), value, "REPLACE")
 
 
-def _add_shape_keys(head: HeadObjects, model: HeadModel, vertices: Floats, names: KeyNames, sliders: Floats) -> None:
-    head.mesh.shape_key_add(name="Basis", from_mix=False)
-    for name, offset, value in zip(names.identity, model.identity_basis, sliders, strict=False):
-        add_key(head.mesh, name, vertices + offset, -SLIDER_LIMIT, SLIDER_LIMIT).value = value
+def _add_shape_keys(
+    rig: str, model: HeadModel, vertices: Floats, names: KeyNames, sliders: Floats
+) -> Generator[None, None, None]:
+    still_there(rig).mesh.shape_key_add(name="Basis", from_mix=False)
     low, high = model.expression_range
-    for name, offset in zip(names.expression, model.expression_basis, strict=True):
-        add_key(head.mesh, name, vertices + offset, low, high)
-    for name, offset in zip(names.eyelids, model.eyelid_basis, strict=True):
-        add_key(head.mesh, name, vertices + offset, 0.0, 1.0)
+    keys = [
+        (name, offset, -SLIDER_LIMIT, SLIDER_LIMIT, value)
+        for name, offset, value in zip(names.identity, model.identity_basis, sliders, strict=False)
+    ]
+    keys += [(n, offset, low, high, 0.0) for n, offset in zip(names.expression, model.expression_basis, strict=True)]
+    keys += [(n, offset, 0.0, 1.0, 0.0) for n, offset in zip(names.eyelids, model.eyelid_basis, strict=True)]
+    for begin in range(0, len(keys), _KEYS_A_STEP):
+        mesh = still_there(rig).mesh
+        for name, offset, least, most, value in keys[begin : begin + _KEYS_A_STEP]:
+            add_key(mesh, name, vertices + offset, least, most).value = value
+        del mesh
+        yield
+    head = still_there(rig)
     add_corrective_keys(head.mesh, head.armature, model, vertices, names.correctives)
     head.keys.name = head.mesh.name
     head.mesh.active_shape_key_index = 0
