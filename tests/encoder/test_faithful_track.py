@@ -26,7 +26,8 @@ from smirk_core.tracking.crop import CropTransform
 from smirk_core.tracking.measured import frame_parameters
 from smirk_core.tracking.tracker import track, track_all
 
-pytest.importorskip("onnxruntime")
+for needed in ("onnxruntime", "mediapipe", "av"):
+    pytest.importorskip(needed)
 MODEL = REFERENCE.parent / "media" / "face_landmarker.task"
 needs_model = pytest.mark.skipif(not MODEL.is_file(), reason="face_landmarker.task is not here")
 OUTPUTS = ("pose_params", "cam", "shape_params", "expression_params", "eyelid_params", "jaw_params")
