@@ -11,12 +11,12 @@ from typing import Any
 
 import bpy
 
-from smirk_core.errors import TakeError
+from smirk_core.errors import AssetError, TakeError
 from smirk_core.take import load_take
 
 from .actions import apply_action, check_fit
 from .camera import cameras_of, has_camera
-from .confidence import thumbnail_pixels
+from .confidence import strip_pixels, thumbnail_pixels
 from .footage_view import PLACE_CURVES, show_take_footage
 from .head_source import marked_model
 from .key_notes import copy_parts, parts_of
@@ -161,7 +161,10 @@ def mark_asset(action: bpy.types.Action, *, picture: bool = True) -> None:
         action.asset_data.tags.new("smirk")
     if picture:
         heads = heads_playing(action)
-        pixels = thumbnail_pixels(take, marked_model(heads[0].armature) if heads else None, _THUMBNAIL)
+        try:
+            pixels = thumbnail_pixels(take, marked_model(heads[0].armature) if heads else None, _THUMBNAIL)
+        except AssetError:  # its head is not here (any more)
+            pixels = strip_pixels(take, _THUMBNAIL, _THUMBNAIL)
         preview = action.preview_ensure()
         preview.image_size = (_THUMBNAIL, _THUMBNAIL)
         preview.image_pixels_float.foreach_set(pixels[::-1].ravel())  # rows run upwards in Blender

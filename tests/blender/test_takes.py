@@ -140,6 +140,15 @@ def test_assets_have_a_picture_and_a_description() -> None:
     assert head.action.asset_data is None and head.action.use_fake_user
 
 
+def test_a_take_without_its_head_is_an_asset_with_its_strip() -> None:
+    head = animated()
+    bpy.data.objects.remove(head.armature)
+    api.mark_asset(head.action)
+    pixels = np.empty(128 * 128 * 4, np.float32)
+    head.action.preview.image_pixels_float.foreach_get(pixels)
+    assert head.action.asset_data is not None and pixels.reshape(-1, 4)[:, 3].min() == 1
+
+
 def test_the_picture_shows_the_liveliest_frame_upright() -> None:
     model = load_head("open")
     take = toy_take(model, 5)
