@@ -218,3 +218,61 @@ def panels(output: Path, media: str) -> Steps:
         yield from header(number)
         screenshot(output / f"panel_{name}.png")
         yield from header(number)
+
+
+def close_panels() -> Steps:
+    """Close the panels that are open from the start."""
+    for number in range(3):
+        yield from header(number)
+
+
+def tutorial(output: Path, media: str) -> Steps:
+    """The pictures of docs/tutorial.md, step by step as written there."""
+    clear()
+    yield from sidebar()
+    bpy.context.scene.smirk_capture.media = media
+    yield 6.0  # the file is looked at
+    screenshot(output / "1_choose.png")
+    job = bpy.context.window_manager.smirk_job
+    yield from start_capture(media)
+    waited = 0.0
+    while job.running and job.fraction < 0.15 and waited < 60:
+        waited += 0.1
+        yield 0.1
+    yield 0.5
+    screenshot(output / "2_capture.png")
+    yield from wait_for(job)
+    assert not job.failed, job.message
+    through_the_camera()
+    overlay = view()[1].spaces[0].overlay
+    for name in ("bones", "relationship_lines", "extras", "outline_selected", "cursor", "object_origins"):
+        setattr(overlay, f"show_{name}", False)
+    bpy.context.scene.frame_set(62)
+    yield from show_tab()
+    yield 40.0  # materials are compiled
+    screenshot(output / "3_captured.png")
+    yield from close_panels()
+    yield from header(2)
+    refine = bpy.context.view_layer.objects.active.animation_data.action.smirk
+    refine.smooth_mouth, refine.smooth_brows = 0.5, 0.8
+    with bpy.context.temp_override(**context()):
+        bpy.ops.smirk.refine_take()
+    yield 1.0
+    screenshot(output / "4_refine.png")
+    yield from header(2)
+    yield from header(3)
+    yield from click_sub_panel(3, 1)
+    yield 2.0
+    screenshot(output / "5_expressions.png")
+    yield from click_sub_panel(3, 1)
+    yield from header(3)
+    yield from header(6)
+    screenshot(output / "6_files.png")
+
+
+def click_sub_panel(number: int, sub: int) -> Steps:
+    """Open or close the sub-panel ``sub`` of panel ``number`` with a one-line body, all others closed."""
+    _, area = view()
+    region = next(r for r in area.regions if r.type == "UI")
+    top = region.y + region.height - (number + 1) * HEADER
+    yield from click(region.x + 70, top - 46 - sub * 26)

@@ -6,6 +6,7 @@ Debian: ``apt-get install blender xvfb python3-numpy``. Pictures stay in the fol
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_a_capture_from_the_button_to_the_head_is_one_undo_step(window, pictures
 def test_escape_stops_a_capture(window, pictures, demo):
     window("escape", media=demo)
     assert (pictures / "escaped.png").is_file()
+
+
+def test_the_tutorial_as_it_is_written(window, pictures, demo):
+    """Every step of docs/tutorial.md; its pictures are made here where SMIRK_TUTORIAL_PICTURES names a folder."""
+    window("tutorial", media=demo)
+    made = sorted(pictures.glob("[0-9]_*.png"))
+    assert len(made) == 6
+    folder = os.environ.get("SMIRK_TUTORIAL_PICTURES")
+    for path in made if folder else []:
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").resize((1200, 750), Image.Resampling.LANCZOS)
+            small.save(Path(folder) / f"{path.stem}.jpg", quality=86)
 
 
 @pytest.fixture(scope="session")
