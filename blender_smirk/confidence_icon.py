@@ -13,7 +13,7 @@ import bpy.utils.previews
 from smirk_core.errors import TakeError
 
 from .confidence import lost_stretches, strip_pixels
-from .take_store import TAKE_PROPERTY, take_of
+from .take_store import MARK_PROPERTY, TAKE_PROPERTY, take_of
 from .texts import takes as words
 
 __all__ = ["Strip", "forget_icons", "strip_of"]
@@ -22,7 +22,7 @@ __all__ = ["Strip", "forget_icons", "strip_of"]
 _TILES, _SIDE = 3, 96
 _MOST = 64  # takes whose pictures are kept
 _pictures: Any = None
-_strips: dict[int, Strip] = {}
+_strips: dict[str, Strip] = {}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Strip:
 def strip_of(action: bpy.types.Action) -> Strip:
     """The strip of a take, from memory where it is known; a damaged take is a line that says so."""
     global _pictures
-    mark = zlib.crc32(action.get(TAKE_PROPERTY, b""))
+    mark: str = action.get(MARK_PROPERTY) or f"{zlib.crc32(action.get(TAKE_PROPERTY, b'')):08x}"
     if mark in _strips:
         return _strips[mark]
     if _pictures is None or len(_strips) >= _MOST:

@@ -7,6 +7,8 @@ the action (rename, copy, undo, save, append, link) it does with the take.
 
 from __future__ import annotations
 
+import zlib
+
 import bpy
 
 from smirk_core.errors import TakeError
@@ -15,13 +17,15 @@ from smirk_core.take import Take
 __all__ = ["has_take", "store_take", "take_of", "takes"]
 
 TAKE_PROPERTY = "smirk_file"  # custom property: the bytes of a take file
+MARK_PROPERTY = "smirk_mark"  # and their checksum, for panels that are drawn often
 
 
 def store_take(action: bpy.types.Action, take: Take) -> None:
     """Put a take, raw and filtered, into an action."""
     if TAKE_PROPERTY in action:
         del action[TAKE_PROPERTY]  # assigning over bytes keeps their old length or stops at the first zero
-    action[TAKE_PROPERTY] = take.to_bytes(compressed=False)  # Blender compresses its file where asked to
+    data = take.to_bytes(compressed=False)  # Blender compresses its file where asked to
+    action[TAKE_PROPERTY], action[MARK_PROPERTY] = data, f"{zlib.crc32(data):08x}"
 
 
 def has_take(action: bpy.types.Action) -> bool:
