@@ -40,6 +40,10 @@ def available_providers() -> tuple[str, ...]:
     return tuple(device for device, (provider, _) in PROVIDERS.items() if provider in known)
 
 
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 class OrtEngine:
     """See :class:`smirk_core.encoder.runtime.Engine`.
 
@@ -65,11 +69,14 @@ class OrtEngine:
         options.log_severity_level = 4  # what matters is raised
         try:
             self._session = onnxruntime.InferenceSession(
-                weights.to_onnx(), options, providers=list(dict.fromkeys([provider, PROVIDERS["cpu"][0]]))
+                weights.to_onnx(),
+                options,
+                providers=list(dict.fromkeys([provider, PROVIDERS["cpu"][0]])),
+                enable_fallback=0,  # it would print, and try the same again
             )
         except Exception as error:
             raise AssetError(
-                f"ONNX Runtime cannot use {weights.source or 'the encoder'} on {label}: {error}"
+                f"ONNX Runtime cannot use {weights.source or 'the encoder'} on {label}: {_short(error)}"
             ) from error
         if self._session.get_providers()[0] != provider:  # it falls back to the processor without a word
             raise AssetError(f"ONNX Runtime finds no {label} device here; use --device cpu.")

@@ -178,7 +178,8 @@ def test_damaged_safetensors_are_refused_or_read(tmp_path):
             load_weights(path)
 
 
-def test_damaged_graphs_are_refused_or_read(tmp_path):
+def test_damaged_graphs_are_refused_or_read(tmp_path, capfd):
     pytest.importorskip("onnxruntime")
     data = formula_weights(SMALL).to_onnx()
     assert fuzz(data, ".onnx", 60, tmp_path, lambda path: make_encoder(load_weights(path), "cpu")) > 10
+    assert capfd.readouterr() == ("", "")
