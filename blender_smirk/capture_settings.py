@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +16,18 @@ from .rig import HeadObjects
 from .texts import capture as words
 from .worker_python import worker_python
 
-__all__ = ["media_paths", "requests_from", "tracking_options"]
+__all__ = ["absolute", "media_paths", "requests_from", "tracking_options"]
 
 
 def media_paths(settings: Any) -> list[str]:
     """All chosen files as absolute paths, Blender's ``//`` understood."""
     paths = [settings.media, *(item.path for item in settings.more)]
-    return [bpy.path.abspath(path) for path in paths if path]
+    return [absolute(path) for path in paths if path]
+
+
+def absolute(path: str) -> str:
+    """A path that means the same in another process, which works in another folder."""
+    return os.path.abspath(bpy.path.abspath(path))  # noqa: PTH100 - may be a pattern
 
 
 def tracking_options(settings: Any) -> dict[str, Any]:
@@ -40,8 +46,10 @@ def tracking_options(settings: Any) -> dict[str, Any]:
     if settings.use_range:
         options["start"], options["step"] = settings.start, settings.step
         options["end"] = settings.end or None
-    if settings.encoder == "FILE":
-        options["encoder"] = bpy.path.abspath(settings.encoder_file)
+    if settings.encoder == "SMIRK":
+        options["encoder"] = "smirk"
+    elif settings.encoder == "FILE" and settings.encoder_file:
+        options["encoder"] = absolute(settings.encoder_file)
     return options
 
 
@@ -63,12 +71,12 @@ def requests_from(context: bpy.types.Context, settings: Any, paths: Sequence[str
         onto = head.armature.name
     options = tracking_options(settings)
     picked = tuple(face.number for face in settings.found if face.picked) if settings.faces == "PICKED" else ()
-    head_file = bpy.path.abspath(settings.head_file)
+    head = {"OPEN": "open", "FLAME": "flame", "FILE": absolute(settings.head_file) if settings.head_file else "open"}
     return [
         CaptureRequest(
             media=path,
             tracking=options,
-            head=head_file if settings.head == "FILE" and head_file else "open",
+            head=head[settings.head],
             onto=onto,
             frame_start=settings.frame_start,
             raw=settings.raw,

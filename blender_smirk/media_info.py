@@ -11,6 +11,7 @@ import bpy
 
 from smirk_core.errors import SmirkError
 
+from .capture_settings import absolute
 from .worker_client import Worker
 
 __all__ = ["MediaFacts", "facts", "forget", "look"]
@@ -54,7 +55,7 @@ _worker: Worker | None = None
 
 def facts(path: str) -> MediaFacts | None:
     """What is known of ``path`` (as in the settings); None where nobody has looked yet."""
-    return _facts if _facts is not None and _facts.path == bpy.path.abspath(path) else None
+    return _facts if _facts is not None and _facts.path == absolute(path) else None
 
 
 def look(path: str, sequence: bool = False, python: str | None = None) -> None:
@@ -70,7 +71,7 @@ def look(path: str, sequence: bool = False, python: str | None = None) -> None:
 def begin(path: str, sequence: bool = False, python: str | None = None) -> None:
     """Start to look; :func:`tick` goes on with it."""
     global _facts, _worker
-    name = bpy.path.abspath(path)
+    name = absolute(path)
     _facts, _worker = MediaFacts(name, looking=True), Worker(python or None)
     try:
         _worker.start({"media": name, "probe": True, "sequence": sequence})

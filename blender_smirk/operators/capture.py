@@ -16,7 +16,7 @@ from .. import capture_preview, capture_status, media_info
 from ..capture_queue import QUEUE
 from ..capture_report import report_text
 from ..capture_session import CaptureSession, Session
-from ..capture_settings import media_paths, requests_from
+from ..capture_settings import absolute, media_paths, requests_from
 from ..capture_view import frame_first_head
 from ..face_search import FaceSearch
 from ..texts import capture as words
@@ -179,7 +179,7 @@ class SMIRK_OT_capture(_Driven, bpy.types.Operator):
     def sessions(self, context: bpy.types.Context) -> list[Session]:
         operator: Any = self
         scene: Any = context.scene
-        paths = [bpy.path.abspath(operator.filepath)] if operator.filepath else []
+        paths = [absolute(operator.filepath)] if operator.filepath else []
         return [CaptureSession(request) for request in requests_from(context, scene.smirk_capture, paths)]
 
 

@@ -23,6 +23,9 @@ from ..worker_python import worker_python
 
 __all__ = ["SMIRK_PG_capture", "SMIRK_PG_job"]
 
+# Blender's // paths are understood; from 4.5 on that has to be said.
+_RELATIVE: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5) else set()
+
 
 def _media_changed(settings: Any, _context: Any) -> None:
     """Another file: its faces are others, and what it is has to be found out anew."""
@@ -36,7 +39,7 @@ class SMIRK_PG_capture_file(bpy.types.PropertyGroup):
     """One more file to capture after the first."""
 
     if not TYPE_CHECKING:
-        path: StringProperty(subtype="FILE_PATH")
+        path: StringProperty(subtype="FILE_PATH", options=_RELATIVE)
 
 
 class SMIRK_PG_found_face(bpy.types.PropertyGroup):
@@ -76,10 +79,13 @@ class SMIRK_PG_capture(bpy.types.PropertyGroup):
             description=words.HEAD_TIP,
             items=[
                 ("OPEN", words.HEAD_OPEN, words.HEAD_OPEN_TIP),
+                ("FLAME", words.HEAD_FLAME, words.HEAD_FLAME_TIP),
                 ("FILE", words.HEAD_FILE, words.HEAD_FILE_TIP),
             ],
         )
-        head_file: StringProperty(name=words.HEAD_PATH, description=words.HEAD_PATH_TIP, subtype="FILE_PATH")
+        head_file: StringProperty(
+            name=words.HEAD_PATH, description=words.HEAD_PATH_TIP, subtype="FILE_PATH", options=_RELATIVE
+        )
         target: EnumProperty(
             name=words.TARGET,
             description=words.TARGET_TIP,
@@ -100,10 +106,13 @@ class SMIRK_PG_capture(bpy.types.PropertyGroup):
             description=words.ENCODER_TIP,
             items=[
                 ("NONE", words.ENCODER_NONE, words.ENCODER_NONE_TIP),
+                ("SMIRK", words.ENCODER_SMIRK, words.ENCODER_SMIRK_TIP),
                 ("FILE", words.ENCODER_FILE, words.ENCODER_FILE_TIP),
             ],
         )
-        encoder_file: StringProperty(name=words.ENCODER_PATH, description=words.ENCODER_PATH_TIP, subtype="FILE_PATH")
+        encoder_file: StringProperty(
+            name=words.ENCODER_PATH, description=words.ENCODER_PATH_TIP, subtype="FILE_PATH", options=_RELATIVE
+        )
 
 
 class SMIRK_PG_job(bpy.types.PropertyGroup):

@@ -139,6 +139,30 @@ def test_faces_are_found_and_only_the_picked_one_is_captured(photo: Path, tmp_pa
     assert settings.faces == "LARGEST" and not len(settings.found)
 
 
+def test_settings_become_a_job(photo: Path) -> None:
+    """Every setting of the panel reaches the worker's job, in its words; checked by the worker's own reader."""
+    from blender_smirk.capture_settings import requests_from
+    from smirk_core.commands.options import TrackOptions
+
+    settings = bpy.context.scene.smirk_capture
+    settings.media, settings.faces, settings.face_count, settings.solve = str(photo), "COUNT", 3, False
+    settings.use_range, settings.start, settings.end, settings.step = True, 4, 20, 2
+    settings.head, settings.head_file = "FILE", "//my/head.pkl"
+    settings.frame_start, settings.raw, settings.lens, settings.footage = 7, True, 85.0, False
+    settings.more.add().path = "other.mp4"
+    first, second = requests_from(bpy.context, settings)
+    job = first.job()
+    assert (job.pop("media"), job.pop("preview")) == (str(photo), True)
+    options = TrackOptions.from_job(job)
+    assert (options.faces, options.start, options.end, options.step, options.solve) == (3, 4, 20, 2, False)
+    assert options.head.endswith("head.pkl") and Path(options.head).is_absolute()
+    assert (first.frame_start, first.raw, first.lens, first.footage) == (7, True, 85.0, False)
+    assert Path(second.media).is_absolute() and second.media.endswith("other.mp4")
+    settings.head, settings.end = "FLAME", 0
+    assert requests_from(bpy.context, settings)[0].head == "flame"
+    assert requests_from(bpy.context, settings)[0].tracking["end"] is None
+
+
 def test_report(tmp_path: Path) -> None:
     """What Copy Report copies says what ran, where, and how it ended."""
     from blender_smirk.capture_report import report_text
