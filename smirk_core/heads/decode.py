@@ -70,6 +70,13 @@ def pose_rotations(parameters: Mapping[str, Array], like: Array, count: int) -> 
     return matrix_from_rotvec(xp.stack(vectors, axis=1))
 
 
+def _array(values: Array, xp: Any, device: Any) -> Array:
+    """``values`` on a device, with their gradient: older versions of torch drop it in ``asarray``."""
+    if array_api_compat.is_array_api_obj(values) and array_api_compat.array_namespace(values) is xp:
+        return array_api_compat.to_device(values, device)
+    return xp.asarray(values, device=device)
+
+
 def decode(model: HeadModel, parameters: Mapping[str, Array]) -> Decoded:
     """Pose a batch of heads.
 
@@ -89,7 +96,7 @@ def decode(model: HeadModel, parameters: Mapping[str, Array]) -> Decoded:
     device = array_api_compat.device(model.template)
     moving = ("identity", "expression", "eyelids", "rotation", "neck", "jaw", "eyes")
     given = {
-        k: xp.astype(xp.asarray(parameters[k], device=device), model.template.dtype)
+        k: xp.astype(_array(parameters[k], xp, device), model.template.dtype)
         for k in moving
         if parameters.get(k) is not None
     }
