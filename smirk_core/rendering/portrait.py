@@ -28,7 +28,7 @@ _MARGIN = 1.12
 
 
 def portrait(model: HeadModel, groups: Mapping[str, Floats], size: int, *, supersample: int = 3) -> Floats:
-    """The head in one pose, filling the picture.
+    """The head in one pose; at rest it fills the picture.
 
     Args:
         model: any head.
@@ -41,7 +41,10 @@ def portrait(model: HeadModel, groups: Mapping[str, Floats], size: int, *, super
     """
     vertices = np.asarray(decode(model, groups).vertices[0], dtype=np.float64)
     face = model.regions.get("face")
-    shown = vertices if face is None or not face.any() else vertices[face]
+    # Framed as at rest, so that pictures of one face can be compared.
+    still = {k: v for k, v in groups.items() if k == "identity"}
+    rest = np.asarray(decode(model, still).vertices[0], dtype=np.float64)
+    shown = rest if face is None or not face.any() else rest[face]
     low, high = shown.min(axis=0), shown.max(axis=0)
     fine = size * supersample
     scale = fine / (_MARGIN * float((high - low)[:2].max()))
