@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Visibility on the CPU as a compiled loop, one picture a thread; the same rules as the torch version, to the bit."""
+"""Visibility on the CPU as a compiled loop, one picture a thread; the same rules as the torch version, to the bit.
+
+A triangle is read, judged and drawn in one go, so that nothing but the picture is ever written to memory.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,32 @@ _kernel: Any = None
 
 
 def visible(
-    corners: Floats,
-    planes: Floats,
-    picture: Ints,
-    triangle: Ints,
-    shape: tuple[int, int, int],
+    points: Floats,
+    triangles: Ints,
+    width: int,
+    height: int,
+    *,
+    grid: float,
+    far: float,
+    cull: bool,
     near: float,
     perspective: bool,
-) -> npt.NDArray[np.int64]:
-    """(B, H, W) number of the nearest triangle, -1 where there is none.
+) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """The nearest triangle of every pixel of every picture.
 
     Args:
-        corners: (M, 3, 3) float64 u, v and depth of the triangles of all pictures, picture after picture, none of
-            them degenerate, not finite or wholly outside.
-        planes: (M, 3) float64 depth (1/depth where ``perspective``) at pixel (0, 0), per column and per row.
-        picture, triangle: (M,) int64, where each belongs and which it is.
-        shape: B, H, W.
-        near: nearer than this is not seen.
-        perspective: planes hold 1/depth.
+        points: (B, V, 3) float32 or float64: u, v in pixels and depth.
+        triangles: (F, 3) int64 into the points.
+        width, height: of the pictures.
+        grid: steps a pixel to which u and v are rounded.
+        far: triangles that reach further from the picture are left out, px.
+        cull: leave out triangles seen from behind.
+        near: nearer than this is not seen; -inf keeps everything.
+        perspective: 1/depth is linear in the picture, and no triangle with a corner nearer than ``near`` is drawn.
+
+    Returns:
+        triangle (B, H, W) int64, -1 where there is none; barycentric (B, H, W, 3) and depth (B, H, W) in the points'
+        type, of the points as given (not rounded), 0 where there is nothing.
 
     Raises:
         ImportError: numba is not installed.
@@ -41,52 +52,113 @@ def visible(
     global _kernel
     if _kernel is None:
         _kernel = _compiled()
-    begins = np.searchsorted(picture, np.arange(shape[0] + 1))
+    shape = (len(points), height, width)
     winner = np.full(shape, -1, np.int64)
-    _kernel(corners, planes, begins, triangle, winner, near, perspective)
-    return winner
+    weights, depth = np.zeros((*shape, 3), points.dtype), np.zeros(shape, points.dtype)
+    _kernel(points, triangles, winner, weights, depth, grid, far, cull, near, perspective)
+    return winner, weights, depth
 
 
 def _compiled() -> Any:
     import numba
 
+    @numba.njit(error_model="numpy", inline="always")
+    def upper(value, limit):  # type: ignore[no-untyped-def]
+        """First whole number at or above a value, within 0..limit."""
+        return int(max(0.0, min(limit, np.ceil(value))))
+
+    @numba.njit(error_model="numpy", inline="always")
+    def fits(u0, v0, u1, v1, u2, v2, width, height, far):  # type: ignore[no-untyped-def]
+        """Whether a triangle may hold the centre of a pixel; comparisons with NaN say no."""
+        low_u, high_u = min(u0, min(u1, u2)), max(u0, max(u1, u2))
+        low_v, high_v = min(v0, min(v1, v2)), max(v0, max(v1, v2))
+        return (
+            np.ceil(low_u) < np.ceil(high_u)
+            and np.ceil(low_v) < np.ceil(high_v)
+            and high_u > 0
+            and low_u <= width - 1
+            and high_v > 0
+            and low_v <= height - 1
+            and low_u > -far
+            and low_v > -far
+            and high_u < far
+            and high_v < far
+        )
+
     @numba.njit(parallel=True, cache=True, error_model="numpy")
-    def kernel(corners, planes, begins, triangle, winner, near, perspective):  # type: ignore[no-untyped-def]
+    def kernel(points, triangles, winner, weights, distance, grid, far, cull, near, perspective):  # type: ignore[no-untyped-def]
         height, width = winner.shape[1:]
+        wide = float(width)
         for b in numba.prange(len(winner)):
             nearest = np.full((height, width), np.inf)
-            for m in range(begins[b], begins[b + 1]):
+            count = points.shape[1]
+            snapped = np.empty((count, 3))
+            for i in range(count):
+                snapped[i, 0] = np.rint(np.float64(points[b, i, 0]) * grid) / grid
+                snapped[i, 1] = np.rint(np.float64(points[b, i, 1]) * grid) / grid
+                snapped[i, 2] = points[b, i, 2]
+            for m in range(len(triangles)):
+                i, j, k = triangles[m, 0], triangles[m, 1], triangles[m, 2]
+                u0, v0, z0 = snapped[i, 0], snapped[i, 1], snapped[i, 2]
+                u1, v1, z1 = snapped[j, 0], snapped[j, 1], snapped[j, 2]
+                u2, v2, z2 = snapped[k, 0], snapped[k, 1], snapped[k, 2]
+                au, av, bu, bv = u1 - u0, v1 - v0, u2 - u0, v2 - v0
+                area = au * bv - av * bu
+                # v points down, so a triangle that is counter-clockwise from outside has a negative area here.
+                if not (area < 0 or (area > 0 and not cull)):
+                    continue
+                if not fits(u0, v0, u1, v1, u2, v2, wide, float(height), far):
+                    continue
+                if not (np.isfinite(z0) and np.isfinite(z1) and np.isfinite(z2)):
+                    continue
+                if perspective:
+                    if not (z0 > near and z1 > near and z2 > near):
+                        continue
+                    z0, z1, z2 = 1.0 / z0, 1.0 / z1, 1.0 / z2
+                elif not max(z0, max(z1, z2)) >= near:
+                    continue
+                az, bz = z1 - z0, z2 - z0
+                across, down = (az * bv - bz * av) / area, (bz * au - az * bu) / area
+                at = z0 - across * u0 - down * v0
                 # corners from top to bottom; a stable sort of three, as in the torch version
-                i, j, k = 0, 1, 2
-                if corners[m, j, 1] < corners[m, i, 1]:
-                    i, j = j, i
-                if corners[m, k, 1] < corners[m, j, 1]:
-                    j, k = k, j
-                    if corners[m, j, 1] < corners[m, i, 1]:
-                        i, j = j, i
-                u0, u1, u2 = corners[m, i, 0], corners[m, j, 0], corners[m, k, 0]
-                v0, v1, v2 = corners[m, i, 1], corners[m, j, 1], corners[m, k, 1]
+                if v1 < v0:
+                    u0, v0, u1, v1 = u1, v1, u0, v0
+                if v2 < v1:
+                    u1, v1, u2, v2 = u2, v2, u1, v1
+                    if v1 < v0:
+                        u0, v0, u1, v1 = u1, v1, u0, v0
                 long_left = (u2 - u0) * (v1 - v0) < (u1 - u0) * (v2 - v0)
-                slope = (u2 - u0) / (v2 - v0)
-                first = max(0, int(np.ceil(v0)))
-                last = min(height, int(np.ceil(v2)))
+                slope, above, below = (u2 - u0) / (v2 - v0), (u1 - u0) / (v1 - v0), (u2 - u1) / (v2 - v1)
                 middle = int(np.ceil(v1))
-                for row in range(first, last):
+                for row in range(upper(v0, float(height)), upper(v2, float(height))):
                     long = u0 + slope * (row - v0)
-                    if row < middle:
-                        short = u0 + (u1 - u0) / (v1 - v0) * (row - v0)
-                    else:
-                        short = u1 + (u2 - u1) / (v2 - v1) * (row - v1)
+                    short = u0 + above * (row - v0) if row < middle else u1 + below * (row - v1)
                     low, high = (long, short) if long_left else (short, long)
-                    start = max(0.0, min(float(width), np.ceil(low)))
-                    stop = max(0.0, min(float(width), np.ceil(high)))
-                    for column in range(int(start), int(stop)):
-                        depth = planes[m, 0] + planes[m, 1] * column + planes[m, 2] * row
+                    for column in range(upper(low, wide), upper(high, wide)):
+                        depth = at + across * column + down * row
                         if perspective:
                             depth = 1.0 / depth
                         # Triangles come in the order of their numbers, so the lowest keeps a tie.
                         if depth >= near and depth < nearest[row, column]:
                             nearest[row, column] = depth
-                            winner[b, row, column] = triangle[m]
+                            winner[b, row, column] = m
+            for row in range(height):
+                for column in range(width):
+                    m = winner[b, row, column]
+                    if m < 0:
+                        continue
+                    i, j, k = triangles[m, 0], triangles[m, 1], triangles[m, 2]
+                    au, av = points[b, i, 0] - column, points[b, i, 1] - row
+                    bu, bv = points[b, j, 0] - column, points[b, j, 1] - row
+                    cu, cv = points[b, k, 0] - column, points[b, k, 1] - row
+                    x, y, z = bu * cv - bv * cu, cu * av - cv * au, au * bv - av * bu
+                    total = x + y + z
+                    x, y, z = x / total, y / total, z / total
+                    if perspective:  # 1/depth, not depth, is linear in the picture
+                        x, y, z = x / points[b, i, 2], y / points[b, j, 2], z / points[b, k, 2]
+                        total = x + y + z
+                        x, y, z = x / total, y / total, z / total
+                    weights[b, row, column, 0], weights[b, row, column, 1], weights[b, row, column, 2] = x, y, z
+                    distance[b, row, column] = x * points[b, i, 2] + y * points[b, j, 2] + z * points[b, k, 2]
 
     return kernel

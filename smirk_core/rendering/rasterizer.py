@@ -107,6 +107,8 @@ def rasterize(
     if backend not in BACKENDS:
         raise ValueError(f"no back end '{backend}'; there are auto, {', '.join(BACKENDS)}")
     triangles = triangles.to(device=points.device, dtype=torch.int64)
+    if backend == "numba" and not (points.requires_grad and torch.is_grad_enabled()) and points.numel():
+        return _fragments_numba(points, triangles, width, height, cull, near, perspective)
     with torch.no_grad():
         shape = (points.shape[0], height, width)
         if points.shape[0] and len(triangles) and points.shape[1]:
@@ -297,26 +299,28 @@ def _has_numba() -> bool:
     return find_spec("numba") is not None
 
 
-def _visible_numba(
+def _fragments_numba(
     points: Tensor, triangles: Tensor, width: int, height: int, cull: bool, near: float | None, perspective: bool
-) -> Tensor:
+) -> Fragments:
+    """All of it in the compiled loop; no gradients."""
     import torch
 
     from .raster_kernel import visible
 
-    corners, count = _corners(points.cpu(), triangles.cpu()), len(triangles)
-    kept = _fit(corners, width, height, cull, near, perspective)
-    planes = torch.stack(_depth_planes(corners[kept], perspective), dim=-1)
-    winner = visible(
-        corners[kept].numpy(),
-        planes.numpy(),
-        (kept // count).numpy(),
-        (kept % count).numpy(),
-        (points.shape[0], height, width),
-        -float("inf") if near is None else near,
-        perspective,
-    )
-    return torch.from_numpy(winner).to(points.device)
+    double = points.dtype == torch.float64
+    places = points.detach().cpu().to(torch.float64 if double else torch.float32).contiguous()
+    found = visible(
+        places.numpy(), triangles.cpu().contiguous().numpy(), width, height, grid=_GRID, far=_FAR, cull=cull,
+        near=-float("inf") if near is None else near, perspective=perspective,
+    )  # fmt: skip
+    winner, weights, depth = (torch.from_numpy(x).to(points.device) for x in found)
+    return Fragments(winner, weights.to(points.dtype), depth.to(points.dtype))
+
+
+def _visible_numba(
+    points: Tensor, triangles: Tensor, width: int, height: int, cull: bool, near: float | None, perspective: bool
+) -> Tensor:
+    return _fragments_numba(points, triangles, width, height, cull, near, perspective).triangle
 
 
 def _visible_pytorch3d(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from smirk_core.heads.arkit import ARKIT_INDEX
 from smirk_core.heads.parameters import ARKIT_NAMES
 
-__all__ = ["MIRRORED", "sample_expressions", "sample_neutral"]
+__all__ = ["ACTS", "MIRRORED", "PAIRED", "SIDES", "UNITS", "sample_expressions", "sample_neutral"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -25,15 +25,15 @@ def _swapped(name: str) -> str:
 # (52,) the weight that mirrors each weight.
 MIRRORED = np.array([ARKIT_INDEX[_swapped(name)] for name in ARKIT_NAMES])
 
-_PAIRED = ("eyeSquint", "eyeWide", "mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress",
+PAIRED = ("eyeSquint", "eyeWide", "mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress",
            "mouthLowerDown", "mouthUpperUp", "browDown", "browOuterUp", "cheekSquint", "noseSneer")  # fmt: skip
 _SINGLE = ("jawForward", "jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthRollUpper",
            "mouthShrugLower", "mouthShrugUpper", "browInnerUp", "cheekPuff")  # fmt: skip
-_SIDES = ("jaw", "mouth")
-_UNITS = (*_PAIRED, *_SINGLE, *_SIDES)
+SIDES = ("jaw", "mouth")
+UNITS = (*PAIRED, *_SINGLE, *SIDES)
 
 # What people do: action -> upper end of its weight. A name without a side means both sides.
-_ACTS: tuple[dict[str, float], ...] = (
+ACTS: tuple[dict[str, float], ...] = (
     {"mouthSmile": 1.0, "cheekSquint": 0.7, "eyeSquint": 0.4},
     {"mouthSmile": 1.0, "jawOpen": 0.6, "mouthUpperUp": 0.5, "cheekSquint": 0.8, "mouthLowerDown": 0.4},
     {"mouthSmile": 0.6, "mouthDimple": 0.6},
@@ -65,10 +65,10 @@ _ACTS: tuple[dict[str, float], ...] = (
 
 def _put(weights: Floats, unit: str, value: float, rng: np.random.Generator, lopsided: bool) -> None:
     """Set an action; paired ones on both sides, or mostly on one where the face is lopsided."""
-    if unit in _SIDES:
+    if unit in SIDES:
         side = "Left" if rng.random() < 0.5 else "Right"
         weights[ARKIT_INDEX[unit + side]] = value
-    elif unit in _PAIRED:
+    elif unit in PAIRED:
         pair = value * np.clip(1 + 0.08 * rng.standard_normal(2), 0, None)
         if lopsided:
             pair[rng.integers(2)] *= rng.random() ** 1.5
@@ -129,7 +129,7 @@ def sample_neutral(rng: np.random.Generator, count: int) -> Floats:
     out = np.zeros((count, len(ARKIT_NAMES)))
     for row in out:
         if rng.random() < 0.4:
-            for unit in rng.choice(_UNITS, 2, replace=False):
+            for unit in rng.choice(UNITS, 2, replace=False):
                 _put(row, str(unit), 0.1 * rng.random(), rng, False)
         _eyes(row, rng, True)
         for side in ("Left", "Right"):
@@ -147,14 +147,14 @@ def sample_expressions(rng: np.random.Generator, count: int) -> Floats:
     for i, row in enumerate(out):
         kind, lopsided = rng.random(), bool(rng.random() < 0.35)
         if 0.10 <= kind < 0.50:
-            for act in rng.choice(len(_ACTS), rng.integers(1, 4), replace=False):
+            for act in rng.choice(len(ACTS), rng.integers(1, 4), replace=False):
                 strength = 1.0 - 0.9 * rng.random() ** 1.4
-                for unit, top in _ACTS[act].items():
+                for unit, top in ACTS[act].items():
                     _put(row, unit, strength * top * rng.uniform(0.6, 1.1), rng, lopsided)
         elif 0.50 <= kind < 0.67:
-            _put(row, str(rng.choice(_UNITS)), 1.0 - 0.85 * rng.random() ** 1.5, rng, lopsided)
+            _put(row, str(rng.choice(UNITS)), 1.0 - 0.85 * rng.random() ** 1.5, rng, lopsided)
         elif kind >= 0.67:
-            for unit in rng.choice(_UNITS, rng.integers(3, 9), replace=False):
+            for unit in rng.choice(UNITS, rng.integers(3, 9), replace=False):
                 _put(row, str(unit), rng.random() ** 1.2, rng, lopsided)
         _eyes(row, rng, kind < 0.05)
         out[i] = _tidy(row, rng)

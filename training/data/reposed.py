@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real portraits with other expressions, poses and light, in batches: real skin with exact truth.
+
+The photo is the texture of the head fitted to it (:mod:`training.data.fit_portraits`). Each pixel of skin looks up
+where its place on the surface was in the photo; hair, neck and background are pulled along by the face's displacement,
+smoothed outwards, so that there is no seam; eyes, teeth and the mouth's inside are painted, since the photo never
+showed them so. The same idea, one picture at a time in NumPy, is :mod:`training.data.portraits`.
+
+On the CPU the rasteriser's compiled loop does the visibility; the rest is torch, on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate, normalize
+
+from smirk_core.errors import TrainingError
+from smirk_core.heads.decode import decode, landmark_points
+from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.library import load_head
+from smirk_core.neural.mesh_render import project_crop, vertex_normals
+from smirk_core.neural.paths import Batch
+from smirk_core.neural.torch_head import torch_head
+from smirk_core.rendering.lit_shading import encode
+from smirk_core.rendering.rasterizer import Fragments, pixels_from_crop, rasterize
+
+from .acting import Actor, sample_weights
+from .camera_noise import develop
+from .dice import Dice
+from .face_paint import FacePaint, Look, Pixels, sample_looks
+from .fit_portraits import GROUPS, load_fits
+from .framing import batch_of, composed, crop_camera, head_turns
+from .lighting import light_surface, sample_lights
+from .reduced_head import reduced_head
+from .source import Request
+from .symmetry import vertex_partners
+
+__all__ = ["Album", "Pose", "Reposer", "reposed"]
+
+_CELLS = 14  # of the displacement field along each side
+_WIDE = 2.1  # of the kept square over the landmarks' box: hair and shoulders are there to be pulled in
+_NEAR = -10.0
+
+
+@dataclass(frozen=True)
+class Album:
+    """Portraits ready to be worn, (N, ...) each, on one device.
+
+    Attributes:
+        pictures: (N, 3, T, T) uint8 squares around the faces.
+        groups: fitted parameter groups; ``camera`` is that of the square, as of a crop.
+        names: of the files.
+        rejected: reason -> how many portraits of the fits are not used.
+    """
+
+    pictures: Tensor
+    groups: dict[str, Tensor]
+    names: list[str]
+    rejected: dict[str, int]
+
+    @staticmethod
+    def load(
+        fits: Path, faces: Path, model: HeadModel, size: int, device: torch.device | str = "cpu",
+        limit: int | None = None, part: tuple[int, int] = (0, 1),
+    ) -> Album:  # fmt: skip
+        """Read portraits for pictures of ``size`` pixels; of many, ``limit`` evenly over the collection.
+
+        ``part`` (k, n) reads every n-th portrait from the k-th on. Pictures that are gone are counted as rejected.
+
+        Raises:
+            TrainingError: the fits cannot be used, or no portrait is left.
+        """
+        from .fit_portraits import REASONS
+
+        rows = load_fits(fits, model)
+        rejected = {REASONS[i]: int((rows["reason"] == i).sum()) for i in range(1, len(REASONS))}
+        used = np.flatnonzero(rows["reason"] == 0)[part[0] :: part[1]]
+        if limit is not None and limit < len(used):
+            used = used[np.linspace(0, len(used) - 1, limit).astype(int)]
+        groups = {n: rows[n][used].astype(np.float32) for n in GROUPS}
+        posed = torch_head(model)
+        marks = []
+        for some in np.array_split(np.arange(len(used)), max(1, len(used) // 32)):
+            values = {n: torch.from_numpy(groups[n][some]) for n in GROUPS}
+            marks.append(landmark_points(posed, decode(posed, values).vertices, model.landmarks["mediapipe_478"]))
+        if not len(used):
+            raise TrainingError(f"No portrait of {fits} can be used.")
+        points = torch.cat(marks).numpy()
+        low, high = points[..., :2].min(1), points[..., :2].max(1)
+        side = _WIDE * (high - low).mean(1)
+        middle = (low + high) / 2
+        scale, tx, ty = groups["camera"].T
+        target = max(16, round(size * _WIDE / 1.4))
+
+        def square(i: int) -> npt.NDArray[np.uint8] | None:
+            try:
+                with Image.open(faces / str(rows["name"][used[i]])) as file:
+                    picture = file.convert("RGB")
+            except OSError:
+                return None
+            half = side[i] * scale[i] / 2
+            u, v = scale[i] * middle[i, 0] + tx[i], -scale[i] * middle[i, 1] + ty[i]
+            # PIL counts from pixel corners, our places are pixel centres.
+            return _square(picture, u + 0.5 - half, v + 0.5 - half, 2 * half, target)
+
+        with ThreadPoolExecutor(4) as pool:
+            pictures = list(pool.map(square, range(len(used))))
+        there = np.array([p is not None for p in pictures])
+        if not there.all():
+            rejected["no picture"] = int((~there).sum())
+        if not there.any():
+            raise TrainingError(f"None of the portraits of {fits} is in {faces}.")
+        groups["camera"] = np.stack([2 / side, -middle[:, 0], -middle[:, 1]], 1)
+        kept = np.stack([p for p in pictures if p is not None]).transpose(0, 3, 1, 2)
+        return Album(
+            torch.from_numpy(np.ascontiguousarray(kept)).to(device),
+            {n: torch.from_numpy(np.asarray(v[there], np.float32)).to(device) for n, v in groups.items()},
+            [str(rows["name"][i]) for i in used[there]],
+            rejected,
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def _square(picture: Image.Image, left: float, top: float, side: float, size: int) -> npt.NDArray[np.uint8]:
+    """(size, size, 3) of a square that may reach beyond the picture; its border is repeated there."""
+    margin = int(max(0, -left, -top, left + side - picture.width, top + side - picture.height) + 2)
+    pixels = np.pad(np.asarray(picture), ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    box = (left + margin, top + margin, left + side + margin, top + side + margin)
+    wide = Image.fromarray(pixels)
+    return np.asarray(wide.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """What a batch of portraits is to do: rows of the album, parameter groups, and (B, ...) light."""
+
+    rows: Tensor
+    groups: dict[str, Tensor]
+    lamp: Tensor
+    ambient: Tensor
+    look: Look
+    lights: Any
+
+
+class Reposer:
+    """Gives portraits other expressions.
+
+    Args:
+        model: the head that the album was fitted with.
+        album: the portraits.
+        size: of the pictures in pixels, a multiple of 14.
+        backend: of the rasteriser.
+    """
+
+    def __init__(self, model: HeadModel, album: Album, size: int = 112, *, backend: str = "auto") -> None:
+        if size % _CELLS:
+            raise ValueError(f"a size of {size} is no multiple of {_CELLS}")
+        self.album, self.size, self.backend = album, size, backend
+        self.device = album.pictures.device
+        names = np.array(model.material_names)[model.polygon_materials[model.triangle_polygons]]
+        skin = np.isin(names, ("skin", "lips"))
+        away = np.zeros(len(model.template), bool)
+        for region in ("ears", "scalp", "neck"):
+            away |= model.regions[region]
+        # Ears, scalp and neck rarely lie where hair and collars are: they are pulled along like the background.
+        face = skin & ~away[model.triangles].all(1)
+        inner = ~skin & ~np.isin(names, ("lash", "brow"))
+        part = reduced_head(model, face | inner)
+        self.model, self._part = part.model, part
+        self.head = torch_head(part.model, self.device)
+        self.actor = Actor(model, self.device)
+        self.paint = FacePaint(model, self.device).part(part.vertices, part.triangles)
+        drawn = np.flatnonzero((face | inner)[part.triangles])
+        self._drawn = torch.as_tensor(drawn, device=self.device)
+        self._triangles = self.paint.triangles[self._drawn]
+        self._skin = torch.as_tensor(face[part.triangles], device=self.device)
+        partners = vertex_partners(model)
+        place = np.full(len(model.template), -1)
+        place[part.vertices] = np.arange(len(part.vertices))
+        mirrored = place[partners[part.vertices]]
+        mirrored = np.where(mirrored < 0, np.arange(len(mirrored)), mirrored)
+        joints = len(part.vertices) + np.arange(len(model.joint_names))
+        self._partner = torch.as_tensor(np.concatenate([mirrored, joints]), device=self.device)
+        self._smooth = [self._blur_matrix(sigma) for sigma in (0.8, 2.0, 6.0)]
+        self._worn = self._wear()
+
+    def _blur_matrix(self, sigma: float) -> Tensor:
+        """(C, C) Gaussian smoothing of a row of cells whose ends are repeated."""
+        at = torch.arange(_CELLS, device=self.device, dtype=torch.float32)
+        far = torch.arange(-3 * _CELLS, 4 * _CELLS, device=self.device, dtype=torch.float32)
+        weight = torch.exp(-0.5 * ((at[:, None] - far) / sigma) ** 2)
+        out = torch.zeros(_CELLS, _CELLS, device=self.device)
+        out.index_add_(1, far.clamp(0, _CELLS - 1).long(), weight)
+        return out / out.sum(1, keepdim=True)
+
+    def _wear(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Per portrait: places in its square of every vertex (N, V, 2) in [-1, 1], how much a vertex is better taken
+        from the other side (N, V), and normals (N, V, 3) in half precision; and skin's brightness as a side effect."""
+        places, hidden, normals, levels = [], [], [], []
+        for some in torch.arange(len(self.album), device=self.device).split(32):
+            groups = {n: v[some] for n, v in self.album.groups.items()}
+            vertices = decode(self.head, groups).vertices
+            place = project_crop(vertices, groups["camera"])[..., :2]
+            normal = vertex_normals(vertices, self.paint.triangles)
+            facing = normal[..., 2]
+            other = facing[:, self._partner]
+            better = ((0.3 - facing) / 0.25).clamp(0, 1) * ((other - facing) / 0.2).clamp(0, 1)
+            picture = self.album.pictures[some].float() / 255
+            seen = grid_sample(picture, place[:, None], align_corners=False)[:, :, 0].mean(1)
+            levels.append(seen.masked_fill(facing < 0.5, 0).quantile(0.8, dim=1))
+            places.append(place)
+            hidden.append(better)
+            normals.append(normal.half())
+        self.level = torch.cat(levels)
+        return torch.cat(places), torch.cat(hidden), torch.cat(normals)
+
+    def sample(self, dice: Dice, count: int, rows: Tensor | None = None) -> Pose:
+        """Random people of the album in random performances."""
+        rows = dice.pick(len(self.album), count) if rows is None else rows
+        groups = self.actor.groups(sample_weights(dice, count))
+        groups["identity"] = self.album.groups["identity"][rows]
+        near, far = head_turns(dice, count, 14.0, 10.0, 5.0), head_turns(dice, count, 34.0, 18.0, 8.0)
+        turn = torch.where(dice.coin(0.3, count, 1), far, near)
+        groups["rotation"] = composed(turn, self.album.groups["rotation"][rows])
+        vertices = decode(self.head, groups).vertices
+        marks = landmark_points(self.head, vertices, self.model.landmarks["mediapipe_478"])
+        groups["camera"] = crop_camera(marks, dice)
+        lamp = normalize(
+            torch.stack(
+                [0.8 * dice.normal(count), 0.3 + 0.5 * dice.normal(count), 0.2 + dice.uniform(0, 0.8, count)], 1
+            ),
+            dim=1,
+        ) * dice.uniform(0.0, 1.1, count, 1)
+        ambient = dice.uniform(0.0, 1.0, count) * dice.coin(0.5, count)
+        look, lights = sample_looks(dice, count), sample_lights(dice, count)
+        # The photo's lids and lashes shade the eyes; painted ones do not.
+        look["iris"], look["sclera"] = look["iris"] * 0.45, look["sclera"] * 0.62
+        return Pose(rows, groups, lamp, ambient, look, lights)
+
+    def draw(self, pose: Pose) -> tuple[Tensor, Fragments, Tensor]:
+        """Wear, light and photograph: (B, 3, S, S) sRGB before the camera's faults, what is seen, vertices (B, V, 3)."""
+        with torch.no_grad():
+            return self._draw(pose)
+
+    def _draw(self, pose: Pose) -> tuple[Tensor, Fragments, Tensor]:
+        count, size, groups = len(pose.rows), self.size, pose.groups
+        vertices = decode(self.head, groups).vertices
+        pixels = pixels_from_crop(project_crop(vertices, groups["camera"]), size, size)
+        found = rasterize(pixels, self._triangles, size, size, cull=True, near=_NEAR, backend=self.backend)
+        found = Fragments(
+            torch.where(found.covered, self._drawn[found.triangle.clamp_min(0)], -1), found.barycentric, found.depth
+        )
+        normals = vertex_normals(vertices, self.paint.triangles)
+        places, hidden, old = (t[pose.rows] for t in self._worn)
+        ratio = self._relit(normals, old.float(), pose)
+        skin_seen = found.covered & self._skin[found.triangle.clamp_min(0)]
+        skin = Pixels(found, self.paint.triangles, skin_seen)
+        table = torch.cat([places, places[:, self._partner], hidden[..., None], ratio[..., None], normals[..., 2:]], -1)
+        value = skin.mix(table)
+
+        # Place in the photo minus the plain zoom from this framing to the photo's; what is left is what moved.
+        camera, before = groups["camera"], self.album.groups["camera"][pose.rows]
+        zoom = before[:, 0] / camera[:, 0]
+        shift = before[:, :1] * (before[:, 1:] - camera[:, 1:]) * before.new_tensor([1.0, -1.0])
+        step = (torch.arange(size, device=self.device, dtype=torch.float32) + 0.5) * (2 / size) - 1
+        grid = torch.stack(torch.meshgrid(step, step, indexing="xy"), -1)[None]
+        plain = grid * zoom[:, None, None, None] + shift[:, None, None]
+        own = value[:, 4] < 0.5
+        moved = torch.zeros(count * size * size, 4, device=self.device)
+        flat = plain.reshape(-1, 2)
+        moved[skin.flat, :2] = (value[:, :2] - flat[skin.flat]) * own[:, None]
+        moved[skin.flat, 2] = value[:, 5].log() * own
+        moved[skin.flat, 3] = own.float()
+        around = self._pulled(moved.reshape(count, size, size, 4))
+        source = plain + around[..., :2]
+        light = around[..., 2].exp().reshape(-1)
+        # Towards the outline the look-up meets hair and background; there the smooth displacement takes over.
+        sure = ((value[:, 6:] - 0.12) / 0.3).clamp(0, 1)
+        flat = source.view(-1, 2)
+        flat[skin.flat] += (value[:, :2] - flat[skin.flat]) * sure
+        light[skin.flat] += (value[:, 5] - light[skin.flat]) * sure[:, 0]
+        picture = self.album.pictures[pose.rows].float() / 255
+        image = grid_sample(picture, source, padding_mode="border", align_corners=False)
+        image = image.permute(0, 2, 3, 1).reshape(-1, 3)
+        turned = (value[:, 4] > 0.02).nonzero()[:, 0]
+        if len(turned):
+            mirror = torch.zeros(count, size, size, 2, device=self.device)
+            mirror.view(-1, 2)[skin.flat[turned]] = value[turned, 2:4]
+            other = grid_sample(picture, mirror, padding_mode="border", align_corners=False).permute(0, 2, 3, 1)
+            at, share = skin.flat[turned], value[turned, 4:5] * sure[turned]
+            image[at] += (other.reshape(-1, 3)[at] - image[at]) * share
+        image = image * light[:, None]
+        self._paint_inner(image, found, skin_seen, vertices, normals, pose)
+        return image.clamp(0, 1).reshape(count, size, size, 3).permute(0, 3, 1, 2), found, vertices
+
+    def _relit(self, normals: Tensor, old: Tensor, pose: Pose) -> Tensor:
+        """(B, V) brightness of the new picture over the photo: the lamp's change as the surface turned under it, and
+        where asked for its light anew."""
+        lamp = pose.lamp[:, :, None]
+        new = 1 + (normals @ lamp)[..., 0].clamp_min(0)
+        before = 1 + (old @ lamp)[..., 0].clamp_min(0)
+        front = 1 + pose.lamp[:, 2:3].clamp_min(0)
+        return ((new / before) * (new / front) ** pose.ambient[:, None]).clamp(0.45, 1.8)
+
+    def _pulled(self, moved: Tensor) -> Tensor:
+        """(B, S, S, 4) displacements, log light and where they are known, to (B, S, S, 3) everywhere.
+
+        Means over cells are smoothed at three scales: near the face it is followed closely, far away on average.
+        """
+        count, size = moved.shape[:2]
+        cell = size // _CELLS
+        mean = moved.reshape(count, _CELLS, cell, _CELLS, cell, 4).mean((2, 4)).permute(0, 3, 1, 2)
+        filled = torch.zeros_like(mean[:, :3])
+        trust = torch.zeros_like(mean[:, 3:])
+        for blur in self._smooth:
+            soft = blur @ mean @ blur.T
+            weight = soft[:, 3:]
+            share = (weight * 6).clamp(0, 1) * (1 - trust)
+            filled = filled + share * soft[:, :3] / weight.clamp_min(1e-6)
+            trust = trust + share
+        filled = filled / trust.clamp_min(1e-6)
+        return interpolate(filled, size=size, mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
+
+    def _paint_inner(
+        self, image: Tensor, found: Fragments, skin: Tensor, vertices: Tensor, normals: Tensor, pose: Pose
+    ) -> None:
+        """Eyes, teeth and mouth in the photo's brightness, in place."""
+        inner = Pixels(found, self.paint.triangles, found.covered & ~skin)
+        if not len(inner):
+            return
+        eyes = torch.einsum("jv,bvc->bjc", self.head.joint_regressor[3:5], vertices).mean(1, keepdim=True)
+        lights = pose.lights
+        diffuse, gloss = light_surface(vertices - eyes, normals, lights, self.paint.occlusion, None)
+        frontal = normals[..., 2:].clamp_min(0) ** 2
+        level = (diffuse * frontal).sum((1, 2)) / (3 * frontal.sum((1, 2))).clamp_min(1e-6)
+        wanted = (self.level[pose.rows] / 0.72).clamp(0.3, 1.15) ** 2
+        gain = (wanted / level.clamp_min(1e-3))[:, None, None]
+        view = normalize(normalize(lights.place[:, 0], dim=-1) + vertices.new_tensor([0, 0, 1.0]), dim=-1)
+        light = self.paint.surface(inner, pose.look, diffuse * gain, gloss * gain, normals, view)
+        image[inner.flat] = encode(light)
+
+    def batch(self, seed: int, count: int, noise: float = 1.0) -> Batch:
+        """``count`` finished pictures with truth; the same seed gives the same batch."""
+        dice = Dice(seed, self.device)
+        with torch.no_grad():
+            pose = self.sample(dice, count)
+            image, found, vertices = self._draw(pose)
+            image = develop(image, dice, noise)
+            return batch_of(self.head, image, vertices, pose.groups, found)
+
+
+def reposed(
+    request: Request, *, fits: str, faces: str, limit: int | None = None, noise: float = 0.6
+) -> Iterator[Batch]:
+    """The source ``reposed``: endless batches of portraits with other expressions.
+
+    Args:
+        request: what the training run wants.
+        fits: file of ``training.data.fit_portraits``.
+        faces: the folder that it was made from.
+        limit: keep at most that many portraits in memory.
+        noise: strength of the camera's faults; photos have some already.
+
+    Raises:
+        TrainingError: fits or pictures cannot be used, or the size is no multiple of 14.
+    """
+    model = load_head(request.head)
+    if request.size % _CELLS:
+        raise TrainingError(f"Re-posed pictures have sizes that are multiples of {_CELLS}, not {request.size}.")
+    album = Album.load(Path(fits), Path(faces), model, request.size, request.device, limit)
+    poser = Reposer(model, album, request.size)
+    number = request.start
+    while True:
+        yield poser.batch(request.seed_of(number), request.batch, noise)
+        number += 1
