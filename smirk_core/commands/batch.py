@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import Cancelled, SmirkError
+from ..refine.layers import UNFILTERED
 from ..take import Take
 from .terminal import Bar, Stop, debugging, printable, quiet
 
@@ -49,6 +50,8 @@ class Job:
         if self._stop.asked and "cancelled" in notes:
             frames = " and ".join(str(len(take)) for take in takes)
             self.partial = f"stopped; kept {frames} frame{'' if frames == '1' else 's'} ({notes})"
+        elif UNFILTERED in notes:
+            self.partial = notes
         elif notes:
             self._bar.clear()
             print(f"smirk: note: {printable(notes)}", file=self._err, flush=True)

@@ -28,7 +28,7 @@ from .offset import OFFSET
 from .regions import REGIONS
 from .smoothing import SMOOTHING
 
-__all__ = ["KINDS", "apply_filters", "check_layer", "expression_names_of", "parse_layer"]
+__all__ = ["KINDS", "UNFILTERED", "apply_filters", "check_layer", "expression_names_of", "parse_layer"]
 
 Floats = npt.NDArray[np.floating[Any]]
 KINDS: dict[str, Kind] = {
@@ -40,6 +40,9 @@ KINDS: dict[str, Kind] = {
     "offset": OFFSET,
 }
 _WHOLE = ("window", "order")
+
+
+UNFILTERED = "filters left out"  # how a take's notes say that its filters did not fit it
 
 
 def parse_layer(text: str) -> dict[str, Any]:

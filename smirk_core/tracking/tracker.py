@@ -59,6 +59,10 @@ def track_all(
     network = _encoder(encoder, device, model)
     known = _known_identity(identity, model)
     wanted_faces(faces)
+    if any(layer.get("kind") == "mirror" for layer in filters):
+        from ..refine.mirror import mirror_order
+
+        mirror_order(model.expression_names)  # refuses heads without sides before anything is read
     plain = network is not None and not solve
     if plain and neutral_frame is not None:
         raise SmirkError("A neutral frame is of use to the solve only; leave out --no-solve or --neutral-frame.")
@@ -88,12 +92,19 @@ def track_all(
         if network is not None and encoded is not None:
             header = replace(take.info, encoder=network.name, encoder_digest=network.digest)
             take = replace(take, info=header, network=network_arrays(encoded, face.times[face.seen]))
-        if filters:
-            from ..refine.layers import apply_filters
-
-            take = apply_filters(take, filters, expression_names=model.expression_names)
-        takes.append(take)
+        takes.append(_filtered(take, filters, model))
     return takes
+
+
+def _filtered(take: Take, filters: Sequence[Mapping[str, Any]], model: HeadModel) -> Take:
+    """The take with its filters; one that does not fit costs the filters, not the minutes of tracking."""
+    from ..refine.layers import UNFILTERED, apply_filters
+
+    try:
+        return apply_filters(take, filters, expression_names=model.expression_names) if filters else take
+    except TakeError as error:
+        notes = "; ".join(filter(None, [take.info.notes, f"{UNFILTERED}: {error}"]))
+        return replace(take, info=replace(take.info, notes=notes))
 
 
 def track(

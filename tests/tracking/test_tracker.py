@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +246,17 @@ def test_wrong_arguments_are_one_clear_line(
 def test_the_neutral_frame_is_a_frame_of_the_source(clip: Path) -> None:
     take = track(clip, start=16, end=24, step=2, neutral_frame=20)
     assert take.info.solve["neutral_frame"] == 2  # its position among the frames read
+
+
+def test_a_filter_that_does_not_fit_costs_the_filter_and_not_the_tracking(detector, photo):
+    from smirk_core.refine.layers import UNFILTERED
+
+    take = track(photo, filters=[{"kind": "neutral", "time": 99.0}])
+    assert UNFILTERED in take.info.notes and take.info.filters == ()
+    assert all(take.filtered[name] is values for name, values in take.raw.items())
+
+
+def test_a_head_without_sides_is_not_mirrored_and_nothing_is_read(toy_head):
+    names = tuple(f"exp_{i:03d}" for i in range(toy_head.expression_size))
+    with pytest.raises(TakeError, match="cannot be mirrored"):
+        track("no such file.mp4", head=replace(toy_head, expression_names=names), filters=[{"kind": "mirror"}])
