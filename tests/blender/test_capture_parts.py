@@ -38,7 +38,7 @@ def test_time_left_at_a_steady_pace() -> None:
         left.update("Reading faces", done, 100)
     stage, share, seconds = left.estimate()
     assert stage == "Reading faces" and share == pytest.approx(0.65 * 0.4)
-    assert seconds == pytest.approx(6.0 + 10.0 * 0.35 / 0.65)
+    assert seconds is not None and seconds == pytest.approx(6.0 + 10.0 * 0.35 / 0.65)
     clock.now += 1.0  # nothing is heard: the estimate runs down all the same
     later = left.estimate()[2]
     assert later is not None and later == pytest.approx(seconds - 1.0)

@@ -72,7 +72,7 @@ def trouble(output: Path, media: str) -> Steps:
     yield from open_media(media)
     bpy.context.workspace.status_text_set(None)
     start()
-    yield from until(lambda: job().fraction > 0.01)
+    yield from until(lambda: job().fraction > 0.0)
     with bpy.context.temp_override(**context()):
         bpy.ops.mesh.primitive_cube_add("INVOKE_DEFAULT", True, location=(2, 0, 0))
     yield 0.3
@@ -87,7 +87,7 @@ def trouble(output: Path, media: str) -> Steps:
     assert "stopped" in job().message, job().message
     objects = set(bpy.data.objects.keys())
     start()
-    yield from until(lambda: job().fraction > 0.01)
+    yield from until(lambda: job().fraction > 0.0)
     yield from press("ESC")
     yield from press("ESC")
     yield from until(lambda: not job().running)
@@ -104,7 +104,7 @@ def failure(output: Path) -> Steps:
 
     objects = set(bpy.data.objects.keys())
     start()
-    yield from until(lambda: job().fraction > 0.01)
+    yield from until(lambda: job().fraction > 0.0)
     os.kill(worker().pid, signal.SIGKILL)
     yield from until(lambda: not job().running)
     yield 0.5
@@ -119,7 +119,7 @@ def reload(output: Path) -> Steps:
     from blender_smirk.capture_queue import QUEUE
 
     start()
-    yield from until(lambda: job().fraction > 0.01)
+    yield from until(lambda: job().fraction > 0.0)
     process = worker()
     path = str(output / "reload.blend")
     bpy.ops.wm.save_mainfile(filepath=path)
@@ -137,7 +137,7 @@ def leave(output: Path, media: str) -> Steps:
     """Blender quits while a capture runs."""
     yield from open_media(media)
     start()
-    yield from until(lambda: job().fraction > 0.01)
+    yield from until(lambda: job().fraction > 0.0)
     (output / "worker.pid").write_text(str(worker().pid))
     bpy.ops.wm.quit_blender()
     yield 10.0

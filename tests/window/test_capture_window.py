@@ -14,15 +14,15 @@ DEMO = Path(__file__).parents[2] / "smirk_core" / "assets" / "demo"
 
 @pytest.fixture(scope="module")
 def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A numbered run of pictures that takes many seconds to read: one picture under many names."""
+    """A numbered run of pictures that takes many seconds to read: one large picture under many names."""
     import av
 
     folder = tmp_path_factory.mktemp("media") / "long"
     folder.mkdir()
     first = folder / "shot_0000.png"
     with av.open(str(DEMO / "demo.mp4")) as container:
-        next(container.decode(video=0)).to_image().save(first)
-    for number in range(1, 3000):
+        next(container.decode(video=0)).to_image().resize((1600, 1600)).save(first)
+    for number in range(1, 1000):
         (folder / f"shot_{number:04d}.png").hardlink_to(first)
     return folder
 
