@@ -373,7 +373,7 @@ def _groups(path: Path | None) -> tuple[tuple[str, str], ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns 0, or 2 after an error."""
-    parser = argparse.ArgumentParser(prog="python -m training.data.prepare", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m training.data.prepare", description="Find and store the faces of a folder.")
     parser.add_argument("folder", type=Path, help="photos and videos, folders below included")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the prepared faces")
     parser.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 8))
