@@ -75,7 +75,7 @@ class Trainer:
     """
 
     def __init__(self, config: Config, fabric: Any) -> None:
-        self.config, self.fabric, self.step, self.skipped = config, fabric, 0, 0
+        self.config, self.fabric, self.step, self.skipped, self.damaged = config, fabric, 0, 0, 0
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         _seed(config.run.seed)  # all processes begin with the same weights
@@ -110,14 +110,17 @@ class Trainer:
         config, share = self.config, self.step / self.config.run.steps
         self.learn.weights = {k: ramp.at(share) for k, ramp in config.losses.weights.items()}
         self._rates()
-        if config.run.channels_last:
-            batch = replace(batch, image=batch.image.contiguous(memory_format=torch.channels_last))
+        bad = int((~torch.isfinite(batch.image)).flatten(1).any(1).sum())
+        image = batch.image.nan_to_num(0, 0, 0) if bad else batch.image  # else batch statistics would be lost for good
+        layout = torch.channels_last if config.run.channels_last else torch.contiguous_format
+        batch = replace(batch, image=image.contiguous(memory_format=layout))
         with self.fabric.autocast():
             result = self.learn(batch, self.step)
         if self.average is not None:
             self.average.update(self.paths.encoder)
         self.step += 1
         self.skipped += len(result.skipped)
+        self.damaged += bad
         return result
 
     def _rates(self) -> None:
@@ -154,6 +157,7 @@ class Trainer:
         return {
             "step": self.step,
             "skipped": self.skipped,
+            "damaged": self.damaged,
             "encoder": paths.encoder.state_dict(),
             "generator": paths.generator.state_dict() if paths.generator is not None else {},
             "optimisers": {k: o.state_dict() for k, o in optimisers.items() if o is not None},
@@ -186,7 +190,7 @@ class Trainer:
                 f"The checkpoint does not fit these settings ({' '.join(str(error).split())[:160]}); start a new run "
                 "in another folder, with model.start to begin with its weights."
             ) from error
-        self.step, self.skipped = int(state["step"]), int(state["skipped"])
+        self.step, self.skipped, self.damaged = (int(state[k]) for k in ("step", "skipped", "damaged"))
         mine = state["random"][self.fabric.global_rank] if self.fabric.global_rank < len(state["random"]) else None
         if mine is None:
             return  # more processes than before: new ones throw their own dice
@@ -317,6 +321,7 @@ def _sum_up(trainer: Trainer, folder: Path, stop: str, begun: int, seconds: floa
         "waiting for data": f"{100 * waited / max(seconds, 1e-9):.0f} % of the time",
         "minutes in this part": f"{seconds / 60:.1f}",
         "passes not learned from (not a number)": trainer.skipped,
+        "damaged pictures (not a number, seen as black)": trainer.damaged,
         "source": trainer.config.data.source,
         "head": trainer.paths.face.model.name,
         "device": str(trainer.fabric.device),

@@ -61,9 +61,15 @@ def random_groups(
     return groups | {"camera": camera}
 
 
-def plain_batch(face: FaceModel, count: int, random: torch.Generator, device: torch.device | str = "cpu") -> Batch:
-    """``count`` faces of the head of ``face``, with truth, hulls and landmarks."""
-    groups = random_groups(face.model, count, random, device)
+def plain_batch(
+    face: FaceModel,
+    count: int,
+    random: torch.Generator,
+    device: torch.device | str = "cpu",
+    groups: dict[str, Tensor] | None = None,
+) -> Batch:
+    """``count`` faces of the head of ``face``, with truth, hulls and landmarks; ``groups`` where they are given."""
+    groups = groups or random_groups(face.model, count, random, device)
     with torch.no_grad():
         mesh = face.mesh(groups)
         drawn = face.render(mesh, groups["camera"])
