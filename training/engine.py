@@ -190,7 +190,7 @@ class Trainer:
                 f"The checkpoint does not fit these settings ({' '.join(str(error).split())[:160]}); start a new run "
                 "in another folder, with model.start to begin with its weights."
             ) from error
-        self.step, self.skipped, self.damaged = (int(state[k]) for k in ("step", "skipped", "damaged"))
+        self.step, self.skipped, self.damaged = (int(state.get(k, 0)) for k in ("step", "skipped", "damaged"))
         mine = state["random"][self.fabric.global_rank] if self.fabric.global_rank < len(state["random"]) else None
         if mine is None:
             return  # more processes than before: new ones throw their own dice
