@@ -110,7 +110,9 @@ def develop(image: Tensor, dice: Dice, strength: float = 1.0) -> Tensor:
     gamma = torch.exp(0.2 * strength * dice.normal(count, 1))
     image = image.clamp(1e-4, 1) ** gamma[..., None, None] * gain[..., None, None]
     grey = image.mean(1, keepdim=True)
-    colour = torch.where(dice.coin(0.08, count), 0.0, (1 + 0.15 * strength * dice.normal(count)).clamp_min(0))
+    colour = torch.where(
+        dice.coin(0.08 * strength, count), 0.0, (1 + 0.15 * strength * dice.normal(count)).clamp(0.4, 1.35)
+    )
     image = grey + (image - grey) * colour[:, None, None, None]
     middle = image.mean((1, 2, 3), keepdim=True)
     image = middle + (image - middle) * torch.exp(0.12 * strength * dice.normal(count, 1, 1, 1))

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smirk_core.heads.head_model import HeadModel
+from smirk_core.heads.decode import landmark_points
+from smirk_core.heads.head_model import HeadModel, LandmarkEmbedding
 from smirk_core.rendering.lit_shading import decode_srgb
 from smirk_core.rendering.looks import _HAIR, _IRIS, _SKINS
 from smirk_core.rendering.rasterizer import Fragments
@@ -20,7 +21,7 @@ from smirk_core.rendering.texture import TILE, head_paint, noise_tile
 
 from .dice import Dice
 
-__all__ = ["FIELDS", "FacePaint", "Look", "Pixels", "sample_looks"]
+__all__ = ["FIELDS", "FacePaint", "Look", "Pixels", "opening", "sample_looks"]
 
 Look = dict[str, Tensor]
 # Fields per vertex that the painter interpolates.
@@ -57,7 +58,7 @@ def sample_looks(dice: Dice, count: int) -> Look:
     lips = torch.where(dice.coin(0.15, count, 1), stick, lips)
     beard = dice.uniform(0, 1, count)
     stubble = torch.where(beard < 0.2, dice.uniform(0.1, 0.6, count), 0.0)
-    full = torch.where((beard > 0.2) & (beard < 0.36), dice.uniform(0.7, 1.0, count), 0.0)
+    full = torch.where((beard > 0.2) & (beard < 0.32), dice.uniform(0.6, 0.95, count), 0.0)
 
     def chance(p: float, low: float, high: float) -> Tensor:
         return dice.uniform(low, high, count) * dice.coin(p, count)
@@ -81,7 +82,7 @@ def sample_looks(dice: Dice, count: int) -> Look:
         "flush": dice.uniform(0.1, 0.9, count) * (1 - 0.6 * dark[:, 0]),
         "stubble": stubble,
         "beard": full,
-        "beard_cut": dice.uniform(0.25, 0.6, count),
+        "beard_cut": dice.uniform(0.4, 0.85, count),
         "lip_strength": dice.uniform(0.5, 0.95, count),
         "brow_density": dice.uniform(0.35, 0.95, count),
         "brow_paint": chance(0.5, 0.1, 0.85),
@@ -92,9 +93,17 @@ def sample_looks(dice: Dice, count: int) -> Look:
         "shift": dice.uniform(0, 1, count, 2),
         "waves": 2.2 * dice.normal(count, 3, 12),
         "phase": dice.uniform(0, 6.28, count, 12),
-        "exposure": dice.uniform(0.55, 1.05, count),
+        "exposure": dice.uniform(0.5, 0.9, count),
         "fibre": dice.uniform(0, 6.28, count),
     }
+
+
+def opening(model: HeadModel, vertices: Tensor) -> Tensor:
+    """(B,) light that enters the mouth, 0.08 between closed lips to 1, from the gap of the lips' middle."""
+    lips = model.landmarks["mediapipe_478"]
+    some = LandmarkEmbedding(lips.triangles[[13, 14]], lips.barycentric[[13, 14]], lips.weight[[13, 14]])
+    upper, lower = landmark_points(model, vertices, some).unbind(1)
+    return ((upper - lower).norm(dim=1) / 0.006).clamp(0.08, 1)
 
 
 class Pixels:
@@ -198,8 +207,9 @@ class FacePaint:
         return skin.clamp(0.003, 1)
 
     def surface(
-        self, pixels: Pixels, look: Look, diffuse: Tensor, gloss: Tensor, normals: Tensor, key: Tensor
-    ) -> Tensor:
+        self, pixels: Pixels, look: Look, diffuse: Tensor, gloss: Tensor, normals: Tensor, key: Tensor,
+        *, skin: bool = True,
+    ) -> Tensor:  # fmt: skip
         """(P, 3) light of pixels that see something solid.
 
         Args:
@@ -207,13 +217,35 @@ class FacePaint:
             look: of the people.
             diffuse, gloss, normals: (B, V, 3) of :func:`training.data.lighting.light_surface`, and unit normals.
             key: (B, 3) unit direction between the key lamp and the viewer.
+            skin: False where none of the pixels is skin.
         """
-        of = pixels.picture
-        values = pixels.mix(torch.cat([diffuse, gloss, self.albedo(look)], -1))
-        light, shine, colour = values[:, :3], values[:, 3:6] * look["gloss"][of, None], values[:, 6:9]
         field = pixels.mix(self.fields)
-        lips, brows, beard, hairline = field[:, 0], field[:, 1], field[:, 2], field[:, 3]
+        if skin:
+            values = pixels.mix(torch.cat([diffuse, gloss, self.albedo(look)], -1))
+            light = values[:, :3]
+            colour, shine = self._skin(pixels, look, values[:, 6:9], values[:, 3:6], field)
+        else:
+            light = pixels.mix(diffuse)
+            colour = shine = torch.zeros_like(light)
         kind = self.kind[pixels.triangle]
+        for code in (2, 3, 4, 5):
+            own = (kind == code)[:, None]
+            flat = self.flat[code - 2] * (look["teeth"][pixels.picture] if code == 2 else 1.0)
+            # Hardly any light comes in between lips that are nearly shut.
+            flat = flat * look["opening"][pixels.picture, None] if "opening" in look else flat
+            colour, shine = torch.where(own, flat, colour), torch.where(own, 0.0, shine)
+        out = colour * light + shine
+        eyes = (kind == 1).nonzero()[:, 0]
+        if len(eyes):
+            seen = self._eyes(pixels.some(eyes), look, field[eyes], light[eyes], normals, key)
+            out = out.index_copy(0, eyes, seen)
+        return out
+
+    def _skin(self, pixels: Pixels, look: Look, colour: Tensor, shine: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
+        """Freckles, pores, beards, lips, brows and hair over the skin: colour and highlights, (P, 3) each."""
+        of = pixels.picture
+        shine = shine * look["gloss"][of, None]
+        lips, brows, beard, hairline = field[:, 0], field[:, 1], field[:, 2], field[:, 3]
         at = (self.noise[pixels.triangle] * pixels.weights[..., None]).sum(1)
         blotch, spots, pores, strands = self.noise_at(at, look["shift"][of])
 
@@ -226,7 +258,7 @@ class FacePaint:
         hair = look["hair"][of]
         stubble = look["stubble"][of] * beard * (0.55 + 0.35 * spots).clamp(0, 1)
         colour = mixed(colour, hair * 1.2, stubble)
-        full = ((beard - look["beard_cut"][of] + 0.12 * strands) * 6 + 0.5).clamp(0, 1) * look["beard"][of]
+        full = ((beard - look["beard_cut"][of] + 0.2 * strands) * 2.5 + 0.5).clamp(0, 1) * look["beard"][of]
         colour = mixed(colour, (hair * (1 + 0.35 * strands)[:, None]).clamp(0.002, 1), full)
         edge = (lips * 1.6 - 0.3).clamp(0, 1) * look["lip_strength"][of]
         colour = mixed(colour, look["lips"][of] * (1 + 0.06 * strands)[:, None], edge)
@@ -236,16 +268,7 @@ class FacePaint:
         cover = (0.5 + 9 * hairline + 0.35 * strands * (hairline > -0.12)).clamp(0, 1) * look["scalp"][of]
         colour = mixed(colour, (hair * (1 + 0.28 * strands)[:, None]).clamp(0.002, 1), cover)
         shine = shine * (1 - 0.75 * cover)[:, None]
-        for code in (2, 3, 4, 5):
-            own = (kind == code)[:, None]
-            flat = self.flat[code - 2] * (look["teeth"][of] if code == 2 else 1.0)
-            colour, shine = torch.where(own, flat, colour), torch.where(own, 0.0, shine)
-        out = colour * light + shine
-        eyes = (kind == 1).nonzero()[:, 0]
-        if len(eyes):
-            seen = self._eyes(pixels.some(eyes), look, field[eyes], light[eyes], normals, key)
-            out = out.index_copy(0, eyes, seen)
-        return out
+        return colour, shine
 
     def _eyes(self, pixels: Pixels, look: Look, field: Tensor, light: Tensor, normals: Tensor, key: Tensor) -> Tensor:
         """(P, 3) white, iris with limbal ring and fibres, pupil, and the lamp mirrored in the cornea."""
@@ -261,7 +284,7 @@ class FacePaint:
         colour = torch.where((radius < 1)[:, None], iris, look["sclera"][of] * limbus[:, None])
         colour = colour * torch.where(radius < look["pupil"][of], 0.03, 1.0)[:, None]
         shine = (normal * key[of]).sum(-1).clamp(0, 1) ** 260
-        return colour * light + 0.9 * shine[:, None]
+        return colour * light + 0.45 * shine[:, None]
 
     def strips(self, pixels: Pixels, look: Look, diffuse: Tensor) -> tuple[Tensor, Tensor]:
         """(P, 3) light and (P, 1) opacity of lash and brow strips."""

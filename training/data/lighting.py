@@ -42,7 +42,7 @@ def sample_lights(dice: Dice, count: int) -> Lights:
     towards = torch.stack([azimuth.sin() * height.cos(), height.sin(), azimuth.cos().abs() * height.cos() + 0.2], 1)
     distance = 0.6 * 6 ** dice.uniform(0, 1, count)
     warmth = 0.08 * dice.normal(count, 1) * torch.tensor([[1.0, 0.0, -1.0]], device=dice.device)
-    coloured = dice.coin(0.08, count, 1) * 0.25 * dice.normal(count, 3)
+    coloured = dice.coin(0.06, count, 1) * 0.18 * dice.normal(count, 3)
     key = dice.uniform(0.35, 1.0, count, 1) * (1 + warmth + coloured).clamp_min(0.2)
     level = dice.uniform(0.08, 0.45, count, 1)
     sky = level * (1 + 0.06 * dice.normal(count, 3))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things in front of faces: glasses as a mesh on the nose, hands, cups and boxes as flat shapes. Batched, on the device."""
+"""Things in front of faces: glasses as a mesh on the nose, hands, cups and boxes flat; batched, on the device."""
 
 from __future__ import annotations
 

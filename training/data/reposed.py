@@ -37,7 +37,7 @@ from smirk_core.rendering.rasterizer import Fragments, pixels_from_crop, rasteri
 from .acting import Actor, sample_weights
 from .camera_noise import develop
 from .dice import Dice
-from .face_paint import FacePaint, Look, Pixels, sample_looks
+from .face_paint import FacePaint, Look, Pixels, opening, sample_looks
 from .fit_portraits import GROUPS, load_fits
 from .framing import batch_of, composed, crop_camera, head_turns
 from .lighting import light_surface, sample_lights
@@ -148,6 +148,7 @@ class Pose:
 
     rows: Tensor
     groups: dict[str, Tensor]
+    vertices: Tensor
     lamp: Tensor
     ambient: Tensor
     look: Look
@@ -194,6 +195,10 @@ class Reposer:
         joints = len(part.vertices) + np.arange(len(model.joint_names))
         self._partner = torch.as_tensor(np.concatenate([mirrored, joints]), device=self.device)
         self._smooth = [self._blur_matrix(sigma) for sigma in (0.8, 2.0, 6.0)]
+        cells = torch.eye(_CELLS, device=self.device)[None, :, None]  # each cell's bicubic bump along a row of pixels
+        self._rise = interpolate(cells.expand(1, -1, 4, -1), size=(4, size), mode="bicubic", align_corners=False)[
+            0, :, 0
+        ].T
         self._worn = self._wear()
 
     def _blur_matrix(self, sigma: float) -> Tensor:
@@ -246,17 +251,18 @@ class Reposer:
         ambient = dice.uniform(0.0, 1.0, count) * dice.coin(0.5, count)
         look, lights = sample_looks(dice, count), sample_lights(dice, count)
         # The photo's lids and lashes shade the eyes; painted ones do not.
+        look["opening"] = opening(self.head, vertices)
         look["iris"], look["sclera"] = look["iris"] * 0.45, look["sclera"] * 0.62
-        return Pose(rows, groups, lamp, ambient, look, lights)
+        return Pose(rows, groups, vertices, lamp, ambient, look, lights)
 
     def draw(self, pose: Pose) -> tuple[Tensor, Fragments, Tensor]:
-        """Wear, light and photograph: (B, 3, S, S) sRGB before the camera's faults, what is seen, vertices (B, V, 3)."""
+        """Wear, light and photograph: (B, 3, S, S) sRGB, what is seen, vertices (B, V, 3)."""
         with torch.no_grad():
             return self._draw(pose)
 
     def _draw(self, pose: Pose) -> tuple[Tensor, Fragments, Tensor]:
         count, size, groups = len(pose.rows), self.size, pose.groups
-        vertices = decode(self.head, groups).vertices
+        vertices = pose.vertices
         pixels = pixels_from_crop(project_crop(vertices, groups["camera"]), size, size)
         found = rasterize(pixels, self._triangles, size, size, cull=True, near=_NEAR, backend=self.backend)
         found = Fragments(
@@ -331,7 +337,7 @@ class Reposer:
             filled = filled + share * soft[:, :3] / weight.clamp_min(1e-6)
             trust = trust + share
         filled = filled / trust.clamp_min(1e-6)
-        return interpolate(filled, size=size, mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
+        return (self._rise @ filled @ self._rise.T).permute(0, 2, 3, 1)
 
     def _paint_inner(
         self, image: Tensor, found: Fragments, skin: Tensor, vertices: Tensor, normals: Tensor, pose: Pose
@@ -348,8 +354,20 @@ class Reposer:
         wanted = (self.level[pose.rows] / 0.72).clamp(0.3, 1.15) ** 2
         gain = (wanted / level.clamp_min(1e-3))[:, None, None]
         view = normalize(normalize(lights.place[:, 0], dim=-1) + vertices.new_tensor([0, 0, 1.0]), dim=-1)
-        light = self.paint.surface(inner, pose.look, diffuse * gain, gloss * gain, normals, view)
-        image[inner.flat] = encode(light)
+        light = self.paint.surface(inner, pose.look, diffuse * gain, gloss * gain, normals, view, skin=False)
+        # Their edges are softened as the photo's are, or they would look pasted in.
+        count, size = len(vertices), self.size
+        layer = torch.zeros(count * size * size, 4, device=self.device)
+        layer[inner.flat, :3] = encode(light)
+        layer[inner.flat, 3] = 1
+        layer = layer.reshape(count, size, size, 4)
+        for axis in (1, 2):
+            padded = torch.nn.functional.pad(layer, (0, 0, 1, 1, 0, 0) if axis == 2 else (0, 0, 0, 0, 1, 1))
+            before, after = padded.narrow(axis, 0, size), padded.narrow(axis, 2, size)
+            layer = 0.6 * layer + 0.2 * (before + after)
+        layer = layer.reshape(-1, 4)
+        image *= 1 - layer[:, 3:]
+        image += layer[:, :3]
 
     def batch(self, seed: int, count: int, noise: float = 1.0) -> Batch:
         """``count`` finished pictures with truth; the same seed gives the same batch."""

@@ -29,7 +29,7 @@ from smirk_core.rendering.rasterizer import Fragments, pixels_from_crop, rasteri
 from .acting import Actor, sample_weights
 from .camera_noise import develop
 from .dice import Dice
-from .face_paint import FacePaint, Look, Pixels, sample_looks
+from .face_paint import FacePaint, Look, Pixels, opening, sample_looks
 from .framing import batch_of, crop_camera, head_turns
 from .hair import Hair, hair_shell, sample_hair
 from .lighting import Lights, key_shadow, light_surface, sample_lights
@@ -126,7 +126,7 @@ class SyntheticFaces:
         marks = landmark_points(self.head, vertices, self.model.landmarks["mediapipe_478"])
         groups["camera"] = crop_camera(marks, dice)
         looks, hair = sample_looks(dice, count), sample_hair(dice, count)
-        # Hats cover what the paint would grow.
+        looks["opening"] = opening(self.head, vertices)
         lights = sample_lights(dice, count)
         size = self.fine
         pixels = pixels_from_crop(project_crop(vertices, groups["camera"]), size, size)
