@@ -10,14 +10,14 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import AssetError
-from ..heads.pickle_machine import Maker, RestrictedUnpickler
+from ..heads.pickle_machine import Maker, RestrictedUnpickler, Unfinished
 from ..heads.pickle_tensors import STORAGE_TYPES, TENSOR_GLOBALS, storage_of
 
 __all__ = ["from_torch"]
@@ -75,7 +75,23 @@ _GLOBALS: dict[str, Maker | None] = {
 }
 
 
-def _load(data: bytes, start: int, find: Callable[[str, Any, int], _Numbers], what: str) -> tuple[Any, int]:
+class _Inert(Unfinished):
+    """An object of a package that is of no use here: its class is not looked up, its state is dropped."""
+
+    def __init__(self, path: str, *_: Any) -> None:
+        super().__init__()
+        self.path = path
+
+    def finish(self, state: Any) -> Any:
+        return None
+
+
+_Names = Mapping[str, "Maker | None"]
+
+
+def _load(
+    data: bytes, start: int, find: Callable[[str, Any, int], _Numbers], what: str, names: _Names
+) -> tuple[Any, int]:
     """One pickle and where it ends."""
 
     def persistent(identifier: Any) -> _Numbers:
@@ -84,11 +100,11 @@ def _load(data: bytes, start: int, find: Callable[[str, Any, int], _Numbers], wh
             raise ValueError("storage record")
         return find(key, kind, count)
 
-    machine = RestrictedUnpickler(data, _GLOBALS, what=what, persistent=persistent, start=start)
+    machine = RestrictedUnpickler(data, names, what=what, persistent=persistent, start=start)
     return machine.load(), machine.position
 
 
-def _from_zip(data: bytes, what: str) -> Any:
+def _from_zip(data: bytes, what: str, allowed: _Names) -> Any:
     archive = zipfile.ZipFile(io.BytesIO(data))
     names = {info.filename: info for info in archive.infolist()}
     pickles = [name for name in names if name.endswith("/data.pkl") or name == "data.pkl"]
@@ -107,7 +123,7 @@ def _from_zip(data: bytes, what: str) -> Any:
             found[key] = _Numbers(kind, count, lambda: archive.read(info))
         return found[key]
 
-    return _load(archive.read(pickles[0]), 0, find, what)[0]
+    return _load(archive.read(pickles[0]), 0, find, what, allowed)[0]
 
 
 def _item_size(kind: Any) -> int:
@@ -115,7 +131,7 @@ def _item_size(kind: Any) -> int:
     return 2 if code == "bfloat16" else np.dtype(code).itemsize
 
 
-def _from_pickles(data: bytes, what: str) -> Any:
+def _from_pickles(data: bytes, what: str, names: _Names) -> Any:
     """The older format: magic number, version, about the machine, the object, names of the numbers, the numbers."""
     found: dict[str, _Numbers] = {}
 
@@ -124,12 +140,12 @@ def _from_pickles(data: bytes, what: str) -> Any:
 
     if not data.startswith(_LEGACY):
         raise ValueError("magic number")
-    version, at = _load(data, len(_LEGACY), find, what)
+    version, at = _load(data, len(_LEGACY), find, what, names)
     if version != _VERSION:
         raise ValueError("version")
-    _, at = _load(data, at, find, what)
-    value, at = _load(data, at, find, what)
-    keys, at = _load(data, at, find, what)
+    _, at = _load(data, at, find, what, names)
+    value, at = _load(data, at, find, what, names)
+    keys, at = _load(data, at, find, what, names)
     for key in keys:
         numbers = found[key]
         if int.from_bytes(data[at : at + 8], "little") != numbers.count:
@@ -140,19 +156,31 @@ def _from_pickles(data: bytes, what: str) -> Any:
     return value
 
 
-def from_torch(data: bytes, what: str, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, Array]:
+def from_torch(
+    data: bytes,
+    what: str,
+    wanted: Callable[[str], bool] = lambda name: True,
+    *,
+    entry: str = "",
+    inert: Sequence[str] = (),
+) -> dict[str, Array]:
     """The tensors of a ``.pt`` file that holds a dictionary of tensors; entries that are none are left out.
 
     Args:
         data: the file.
         what: its name, for messages.
         wanted: which tensors to make arrays of.
+        entry: name of the dictionary of tensors, where the file holds several things.
+        inert: packages whose objects may lie in the file; they are passed over, never made.
 
     Raises:
         AssetError: the file is damaged, something else, or holds what a dictionary of tensors has no need of.
     """
     try:
-        loaded = _from_zip(data, what) if data[:2] == b"PK" else _from_pickles(data, what)
+        names = _GLOBALS | {f"{package}.*": _Inert for package in inert}
+        loaded = _from_zip(data, what, names) if data[:2] == b"PK" else _from_pickles(data, what, names)
+        if entry and type(loaded) is dict and type(loaded.get(entry)) is dict:
+            loaded = loaded[entry]
         if type(loaded) is not dict:
             raise AssetError(f"{what} holds no dictionary of tensors.")
         tensors = {k: v for k, v in loaded.items() if type(k) is str and isinstance(v, _Tensor) and wanted(k)}
