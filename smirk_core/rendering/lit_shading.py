@@ -9,9 +9,10 @@ Blinn 1977 (half vector), Schlick 1994 (Fresnel term).
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["decode_srgb", "encode", "harmonics", "irradiance", "lambert", "phong", "project_light"]
 
@@ -28,6 +29,8 @@ def harmonics(directions: Tensor) -> Tensor:
 
     The direction (0, 0, 1) gives .2821, 0, .4886, 0, 0, 0, .6308, 0, 0.
     """
+    import torch
+
     x, y, z = directions.unbind(-1)
     one = torch.full_like(x, _C[0])
     return torch.stack(
@@ -41,6 +44,8 @@ def project_light(directions: Tensor, radiance: Tensor) -> Tensor:
 
     A lamp of colour c gives a surface that faces it an irradiance near c (the nine coefficients blur it; 17/16 c).
     """
+    import torch
+
     return torch.einsum("bln,blc->bnc", harmonics(directions), radiance) * math.pi
 
 
@@ -82,6 +87,8 @@ def phong(normals: Tensor, towards: Tensor, sharpness: float, view: tuple[float,
 
     Includes Schlick's Fresnel term over its value at right angles, so that highlights grow at grazing angles.
     """
+    import torch
+
     eye = normals.new_tensor(view)
     half = torch.nn.functional.normalize(towards + eye, dim=-1)
     shine = (half * normals[:, :, None]).sum(-1).clamp_min(0) ** sharpness
@@ -91,10 +98,14 @@ def phong(normals: Tensor, towards: Tensor, sharpness: float, view: tuple[float,
 
 def encode(light: Tensor) -> Tensor:
     """Linear light to sRGB in [0, 1]: straight up to 0.6, then a soft shoulder instead of clipping."""
+    import torch
+
     x = torch.where(light < 0.6, light, 0.6 + 0.4 * (1 - torch.exp(-(light - 0.6).clamp_min(0) / 0.4))).clamp(0, 1)
     return torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(1e-6) ** (1 / 2.4) - 0.055)
 
 
 def decode_srgb(colour: Tensor) -> Tensor:
     """sRGB in [0, 1] to linear light."""
+    import torch
+
     return torch.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055).clamp_min(0) ** 2.4)

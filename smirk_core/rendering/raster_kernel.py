@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["visible"]
+__all__ = ["gradient", "visible"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 _kernel: Any = None
+_gradient_kernel: Any = None
 
 
 def visible(
@@ -57,6 +58,79 @@ def visible(
     weights, depth = np.zeros((*shape, 3), points.dtype), np.zeros(shape, points.dtype)
     _kernel(points, triangles, winner, weights, depth, grid, far, cull, near, perspective)
     return winner, weights, depth
+
+
+def gradient(
+    points: Floats,
+    triangles: Ints,
+    winner: Ints,
+    weights: Floats,
+    to_weights: Floats,
+    to_depth: Floats,
+    perspective: bool,
+) -> Floats:
+    """Carry gradients of weights and depth back to the points, one picture a thread, in the order of the pixels.
+
+    Args:
+        points, triangles: as for :func:`visible`; winner, weights: what it found.
+        to_weights, to_depth: (B, H, W, 3) and (B, H, W) gradients.
+        perspective: as it was drawn.
+
+    Returns:
+        (B, V, 3), in the points' type.
+    """
+    global _gradient_kernel
+    if _gradient_kernel is None:
+        _gradient_kernel = _compiled_gradient()
+    total = np.zeros(points.shape, np.float64)
+    _gradient_kernel(points, triangles, winner, weights, to_weights, to_depth, total, perspective)
+    return total.astype(points.dtype)
+
+
+def _compiled_gradient() -> Any:
+    import numba
+
+    @numba.njit(parallel=True, cache=True, error_model="numpy")
+    def kernel(points, triangles, winner, weights, to_weights, to_depth, total, perspective):  # type: ignore[no-untyped-def]
+        height, width = winner.shape[1:]
+        for b in numba.prange(len(winner)):
+            for row in range(height):
+                for column in range(width):
+                    m = winner[b, row, column]
+                    if m < 0:
+                        continue
+                    i, j, k = triangles[m, 0], triangles[m, 1], triangles[m, 2]
+                    au, av = np.float64(points[b, i, 0]) - column, np.float64(points[b, i, 1]) - row
+                    bu, bv = np.float64(points[b, j, 0]) - column, np.float64(points[b, j, 1]) - row
+                    cu, cv = np.float64(points[b, k, 0]) - column, np.float64(points[b, k, 1]) - row
+                    za, zb, zc = points[b, i, 2], points[b, j, 2], points[b, k, 2]
+                    # A weight is an area over the sum of the three (areas over depths where perspective).
+                    pa, pb, pc = bu * cv - bv * cu, cu * av - cv * au, au * bv - av * bu
+                    if perspective:
+                        pa, pb, pc = pa / za, pb / zb, pc / zc
+                    whole = pa + pb + pc
+                    wa, wb, wc = weights[b, row, column, 0], weights[b, row, column, 1], weights[b, row, column, 2]
+                    far = np.float64(to_depth[b, row, column])
+                    ga = to_weights[b, row, column, 0] + far * za
+                    gb = to_weights[b, row, column, 1] + far * zb
+                    gc = to_weights[b, row, column, 2] + far * zc
+                    mean = wa * ga + wb * gb + wc * gc
+                    ga, gb, gc = (ga - mean) / whole, (gb - mean) / whole, (gc - mean) / whole
+                    da, db, dc = far * wa, far * wb, far * wc
+                    if perspective:
+                        da, db, dc = da - ga * pa / za, db - gb * pb / zb, dc - gc * pc / zc
+                        ga, gb, gc = ga / za, gb / zb, gc / zc
+                    total[b, i, 0] += gc * bv - gb * cv
+                    total[b, i, 1] += gb * cu - gc * bu
+                    total[b, j, 0] += ga * cv - gc * av
+                    total[b, j, 1] += gc * au - ga * cu
+                    total[b, k, 0] += gb * av - ga * bv
+                    total[b, k, 1] += ga * bu - gb * au
+                    total[b, i, 2] += da
+                    total[b, j, 2] += db
+                    total[b, k, 2] += dc
+
+    return kernel
 
 
 def _compiled() -> Any:

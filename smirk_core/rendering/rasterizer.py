@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,9 @@ def rasterize(
     if backend not in BACKENDS:
         raise ValueError(f"no back end '{backend}'; there are auto, {', '.join(BACKENDS)}")
     triangles = triangles.to(device=points.device, dtype=torch.int64)
-    if backend == "numba" and not (points.requires_grad and torch.is_grad_enabled()) and points.numel():
+    if backend == "numba" and points.numel() and points.dtype in (torch.float32, torch.float64):
+        if points.requires_grad and torch.is_grad_enabled():
+            return Fragments(*_numba_function().apply(points, triangles, width, height, cull, near, perspective))
         return _fragments_numba(points, triangles, width, height, cull, near, perspective)
     with torch.no_grad():
         shape = (points.shape[0], height, width)
@@ -315,6 +318,34 @@ def _fragments_numba(
     )  # fmt: skip
     winner, weights, depth = (torch.from_numpy(x).to(points.device) for x in found)
     return Fragments(winner, weights.to(points.dtype), depth.to(points.dtype))
+
+
+@lru_cache(maxsize=1)
+def _numba_function() -> Any:
+    """The compiled loop with its gradient, made when torch is there."""
+    import torch
+    from torch.autograd.function import once_differentiable
+
+    class Visible(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, points, triangles, width, height, cull, near, perspective):  # type: ignore[override]
+            found = _fragments_numba(points, triangles, width, height, cull, near, perspective)
+            ctx.save_for_backward(points, triangles, found.triangle, found.barycentric)
+            ctx.perspective = perspective
+            ctx.mark_non_differentiable(found.triangle)
+            return found.triangle, found.barycentric, found.depth
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, _, to_weights, to_depth):  # type: ignore[override]
+            from .raster_kernel import gradient
+
+            points, triangles, winner, weights = (t.cpu().contiguous().numpy() for t in ctx.saved_tensors)
+            shares, depths = (g.to("cpu").contiguous().numpy() for g in (to_weights, to_depth))
+            back = gradient(points, triangles, winner, weights, shares, depths, ctx.perspective)
+            return torch.from_numpy(back).to(ctx.saved_tensors[0].device), None, None, None, None, None, None
+
+    return Visible
 
 
 def _visible_numba(

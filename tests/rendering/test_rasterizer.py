@@ -132,8 +132,9 @@ def test_perspective_weights_are_those_of_the_surface(backend):
     torch.testing.assert_close(found.depth[seen], position[..., 2][seen])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("perspective", [False, True])
-def test_gradients_are_right(perspective):
+def test_gradients_are_right(perspective, backend):
     points = torch.tensor(
         [[[1.2, 0.7, 2.0], [8.3, 1.9, 3.0], [3.4, 8.6, 2.5], [9.1, 9.3, 4.0]]], dtype=torch.float64, requires_grad=True
     )
@@ -141,7 +142,7 @@ def test_gradients_are_right(perspective):
     attributes = torch.randn(1, 4, 2, dtype=torch.float64, requires_grad=True)
 
     def look(points, attributes):
-        found = rasterize(points, triangles, 10, 10, perspective=perspective, backend="torch")
+        found = rasterize(points, triangles, 10, 10, perspective=perspective, backend=backend)
         return interpolate(found, triangles, attributes), found.depth
 
     assert torch.autograd.gradcheck(look, (points, attributes))
@@ -219,6 +220,23 @@ def test_the_compiled_loop_sees_the_same_to_the_bit(perspective):
     points, triangles = torch.from_numpy(points), torch.from_numpy(triangles)
     a, b = (rasterize(points, triangles, 64, 64, perspective=perspective, backend=k) for k in ("torch", "numba"))
     assert torch.equal(a.triangle, b.triangle) and a.covered.sum() > 3000
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="numba is not installed")
+@pytest.mark.parametrize("perspective", [False, True])
+def test_the_compiled_loop_has_the_same_weights_and_gradients(perspective):
+    points, triangles = random_mesh(12, 2, 150, 9.0)
+    triangles = torch.from_numpy(triangles)
+    pull = torch.randn(2, 40, 40, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    results = []
+    for backend in ("torch", "numba"):
+        given = torch.from_numpy(points).requires_grad_()
+        found = rasterize(given, triangles, 40, 40, perspective=perspective, backend=backend)
+        ((found.barycentric * pull[..., :3]).sum() + (found.depth * pull[..., 3]).sum()).backward()
+        results.append((found.barycentric.detach(), found.depth.detach(), given.grad))
+        assert not found.triangle.requires_grad
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
 
 
 def test_of_equal_depth_the_first_triangle_wins():

@@ -9,7 +9,7 @@ themselves. The same seed gives the same faces, and no face depends on the rest 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -73,9 +73,9 @@ def take(value: Any, index: Any) -> Any:
     """Some pictures of a scene."""
     if isinstance(value, Tensor):
         return value[index]
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: take(getattr(value, f.name), index) for f in fields(value)})
-    return {k: take(v, index) for k, v in value.items()}
+    if isinstance(value, Mapping):
+        return {k: take(v, index) for k, v in value.items()}
+    return replace(value, **{f.name: take(getattr(value, f.name), index) for f in fields(value)})
 
 
 class SyntheticFaces:
