@@ -28,7 +28,12 @@ def run(tmp_path_factory):
     folder, head = tmp_path_factory.mktemp("run"), load_head()
     torch.manual_seed(0)
     encoder = SmirkEncoder(EncoderSize(head.identity_size, head.expression_size))
-    torch.nn.init.normal_(encoder.expression_encoder.head.weight, std=0.05)
+    torch.nn.init.normal_(encoder.expression_encoder.head.weight, std=0.1)
+    for module in encoder.modules():  # batch statistics of real pictures, else next to nothing comes through
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        encoder.train()(torch.from_numpy(export_weights._crops()).permute(0, 3, 1, 2).float() / 255)
     state = {
         "step": 5, "encoder": {}, "average": {"steps": 5, "values": encoder.state_dict()},
         "head": head.name, "head_digest": head.digest,
@@ -45,9 +50,10 @@ def test_all_files_load_for_their_head_and_agree(run, tmp_path):
         assert encoder.head == "open-1" and encoder.digest == report["sha256"][name]
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == encoder.digest
         results[name] = encoder.encode(crops)["expression_params"]
-    assert np.abs(results["mine.safetensors"]).max() > 0.01
+    assert np.abs(results["mine.safetensors"]).max() > 0.05
     np.testing.assert_allclose(results["mine.onnx"], results["mine.safetensors"], atol=1e-5)
-    np.testing.assert_allclose(results["mine.float16.safetensors"], results["mine.safetensors"], atol=0.02)
+    whole, half = (results[f"mine.{n}"] for n in ("safetensors", "float16.safetensors"))
+    np.testing.assert_allclose(half, whole, atol=0.02 * np.abs(whole).max())
     assert (tmp_path / "mine.float16.safetensors").stat().st_size < 0.55 * (
         tmp_path / "mine.safetensors"
     ).stat().st_size
