@@ -19,14 +19,18 @@ from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.library import load_head
 from smirk_core.neural import losses
 from smirk_core.neural.augmentation import ArkitAugmentation, Augmentation, FlameAugmentation
+from smirk_core.neural.auxiliary.emotion import EmotionFeatures, EmotionLoss
+from smirk_core.neural.auxiliary.vgg import PerceptualLoss, Vgg16Features
 from smirk_core.neural.face_model import FaceModel
 from smirk_core.neural.generator import Generator
 from smirk_core.neural.paths import Paths
+from smirk_core.neural.region_weights import region_weights
+from smirk_core.neural.templates import famos_templates, named_library
 
 from . import checkpoints
 from .config import Config, Losses, Model, Optimiser
 
-__all__ = ["build_optimisers", "build_paths", "encoder_size", "picture_losses", "start_from"]
+__all__ = ["build_optimisers", "build_paths", "encoder_picture_losses", "encoder_size", "picture_losses", "start_from"]
 
 
 def encoder_size(settings: Model, head: HeadModel) -> EncoderSize:
@@ -66,7 +70,8 @@ def build_paths(config: Config) -> Paths:
         if settings.start_generator:
             _take_over(generator, start_from(settings.start_generator, "generator"), settings.start_generator)
     return Paths(
-        encoder, generator, face, _region_weights(head), _augmentation(head, size) if generator else None,
+        encoder, generator, face, region_weights(head, settings.masks or None),
+        _augmentation(head, size, settings.templates) if generator else None,
         trained=settings.trained, mask_ratio=settings.mask_ratio, dilation=settings.dilation,
         faithful=settings.faithful,
     )  # fmt: skip
@@ -101,33 +106,42 @@ def _take_over(module: nn.Module, values: Mapping[str, Any], source: str) -> Non
         raise TrainingError(f"The weights in {source} do not fit these settings: {first}") from error
 
 
-def _region_weights(head: HeadModel) -> torch.Tensor:
-    """(F,) how likely each triangle lends pixels: skin of the face 1, lips and nose a half, all else 0."""
-    triangles = np.asarray(head.triangles)
-    weights = head.regions["face"][triangles].all(axis=1).astype(np.float32)
-    for name in ("lips", "nose"):
-        if name in head.regions:
-            weights[head.regions[name][triangles].any(axis=1)] *= 0.5
-    return torch.from_numpy(weights)
-
-
-def _augmentation(head: HeadModel, size: EncoderSize) -> Augmentation:
+def _augmentation(head: HeadModel, size: EncoderSize, templates: str) -> Augmentation:
     if head.expression_range[0] < 0:  # principal components
-        return FlameAugmentation()
+        return FlameAugmentation(famos_templates(templates, size.n_exp) if templates else None)
     if size.n_exp != head.expression_size:
         raise TrainingError(f"The cycle path knows {head.name}'s expressions by name: leave model.expressions at 0.")
-    return ArkitAugmentation.of(head)
+    return ArkitAugmentation.of(head, named_library(head))
 
 
 def picture_losses(settings: Losses, device: torch.device, faithful: bool) -> dict[str, losses.PictureLoss]:
-    """Losses that compare synthesis and photo, by name."""
+    """Losses that compare synthesis and photo, by name; both networks learn from them.
+
+    Raises:
+        TrainingError: there is no such loss, or its file is not named. AssetError: the file does not fit.
+    """
     found: dict[str, losses.PictureLoss] = {}
     for name in settings.pictures:
         if name == "structure":
             found[name] = losses.structure_loss
+        elif name == "vgg" and settings.vgg:
+            found[name] = PerceptualLoss(Vgg16Features.load(settings.vgg), faithful=faithful).to(device)
+        elif name == "vgg":
+            raise TrainingError("The picture loss 'vgg' needs the file of VGG16's weights: name it as losses.vgg.")
         else:
-            raise TrainingError(f"There is no picture loss '{name}'; there is 'structure'.")
+            raise TrainingError(f"There is no picture loss '{name}'; there are 'structure' and 'vgg'.")
     return found
+
+
+def encoder_picture_losses(settings: Losses, device: torch.device) -> dict[str, losses.PictureLoss]:
+    """The same for the encoder alone: the emotion loss, where its file is named.
+
+    Raises:
+        AssetError: the file does not fit.
+    """
+    if not settings.emotion:
+        return {}
+    return {"emotion": EmotionLoss(EmotionFeatures.load(settings.emotion)).to(device)}
 
 
 def build_optimisers(

@@ -58,6 +58,8 @@ class Model:
         start_generator: the same for the generator.
         generator: channels of its first stage, 32 in the original; 0 for none.
         residual_blocks: of the generator, 5 in the original.
+        masks: FLAME_masks_triangles.npy of SMIRK's assets folder, for FLAME; its vertex regions serve where empty.
+        templates: folder expression_templates_famos, for FLAME; the bundled head has a library of its own.
         mask_ratio: points of skin that the generator sees, as a share of the pixels.
         dilation: pixels by which the face is grown before it is blanked.
         faithful: keep the original's known faults, for comparison.
@@ -72,6 +74,8 @@ class Model:
     start_generator: str = ""
     generator: int = 0
     residual_blocks: int = 5
+    masks: str = ""
+    templates: str = ""
     mask_ratio: float = 0.01
     dilation: int = 10
     faithful: bool = False
@@ -205,19 +209,19 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 def parse_config(tree: Mapping[str, Any], overrides: Sequence[str] = (), source: str = "the settings") -> Config:
     """Settings from dictionaries; see :func:`load_config`."""
-    tree = _copied(tree)
+    settings: dict[str, Any] = _copied(tree)
     for line in overrides:
         key, sign, text = line.partition("=")
         if not sign:
             raise TrainingError(f"'{line}' is no setting; write key.sub=value, such as run.steps=1000.")
         value = _value(text, line)
-        at, names = tree, key.split(".")
+        at, names = settings, key.split(".")
         for name in names[:-1]:
             at = at.setdefault(name, {})
             if not isinstance(at, dict):
                 raise TrainingError(f"'{key}' lies below a single value.")
         at[names[-1]] = value
-    config = _build(Config, tree, "", source)
+    config = _build(Config, settings, "", source)
     _check(config)
     return config
 
@@ -303,10 +307,10 @@ def _typed(kind: Any, value: Any, name: str, source: str) -> Any:
         return value
     if kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
-    if kind is float and not isinstance(value, bool):
+    if kind is float and isinstance(value, str | int | float) and not isinstance(value, bool):
         try:  # YAML 1.1 takes 1e-3 for a word
             number = float(value)
-        except (TypeError, ValueError):
+        except ValueError:
             number = math.nan
         if math.isfinite(number):
             return number

@@ -26,7 +26,7 @@ from smirk_core.neural.paths import Batch
 
 from . import checkpoints
 from .averaging import MovingAverage, average_buffers, average_gradients
-from .build import build_optimisers, build_paths, picture_losses
+from .build import build_optimisers, build_paths, encoder_picture_losses, picture_losses
 from .config import Config
 from .data.source import Request, open_source
 from .held_out import look
@@ -93,6 +93,8 @@ class Trainer:
         self.learn = Alternation(
             self.paths, *optimisers, {}, clip=config.optimiser.clip_cycle, random=dice,
             picture_losses=picture_losses(config.losses, fabric.device, config.model.faithful)
+            if self.paths.generator is not None else {},
+            encoder_picture_losses=encoder_picture_losses(config.losses, fabric.device)
             if self.paths.generator is not None else {},
         )  # fmt: skip
         if fabric.world_size > 1:
@@ -349,7 +351,7 @@ def _fits(config: Config, trainer: Trainer, batch: Batch) -> None:
     unused = wanted - set(trainer.paths.face.landmark_names)
     if unused:
         raise TrainingError(f"losses.weights has 'landmarks_{min(unused)}'; name it in model.landmarks too.")
-    known = {"photometric", "emotion", *trainer.learn.picture_losses}
+    known = {"photometric", *trainer.learn.picture_losses, *trainer.learn.encoder_picture_losses}
     known |= {f"{g}_regulariser" for g in ("expression", "jaw", "identity")}
     known |= {f"cycle_{g}" for g in ("expression", "jaw", "eyelids", "identity")}
     for name in config.losses.weights:

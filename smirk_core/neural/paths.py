@@ -36,7 +36,8 @@ class Batch:
         image: (B, 3, S, S) RGB crops in [0, 1].
         hull: (B, 1, S, S) bool, inside the convex hull of the face's landmarks.
         landmarks: name of an embedding -> (B, L, 2) crop coordinates.
-        trust: name of an embedding -> (B,) or (B, L), 0 where a landmark is not known.
+        trust: name of an embedding -> (B,) or (B, L), 0 where a landmark is not known; "truth_<group>" -> (B,), 0
+            where a face's truth is not.
         truth: exact groups (B, size), for faces that were made; {} for photos.
     """
 
@@ -203,7 +204,8 @@ class Paths(nn.Module):
         for name, wanted in batch.truth.items():
             if name in found.groups:
                 width = min(wanted.shape[1], found.groups[name].shape[1])
-                terms[f"truth_{name}"] = nn.functional.mse_loss(found.groups[name][:, :width], wanted[:, :width])
+                guess, goal = found.groups[name][:, None, :width], wanted[:, None, :width]
+                terms[f"truth_{name}"] = losses.landmark_loss(guess, goal, batch.trust.get(f"truth_{name}"))
         return terms
 
     def change(self, found: Analysis, generator: torch.Generator | None = None) -> Analysis:

@@ -149,3 +149,23 @@ def test_wrong_settings_are_refused(options, message):
 def test_a_batch_may_have_no_fan_landmarks_at_all():
     crop = crop_face(Face(ramp(), landmarks(150, 140, 110), None), 32, 1.4)
     assert to_batch([crop]).trust["ibug_68"].sum() == 0
+
+
+def test_mica_sees_clean_crops_as_they_stand_after_the_mirror(folder, monkeypatch):
+    """Its answer does not depend on light and noise, but on the crop; and it becomes the truth of the identity."""
+    from smirk_core.neural.auxiliary import mica
+
+    class Means:
+        def to(self, device):
+            return self
+
+        def __call__(self, faces):
+            return torch.cat([faces.mean((2, 3)), faces[..., :56].mean((2, 3))], 1)
+
+    monkeypatch.setattr(mica.Mica, "load", lambda path, faithful: Means())
+    words = {"sets": [{"kind": "prepared", "path": folder}], "mica": "mica.tar", "workers": 1}
+    clean = next(open_source("faces", Request(32, 6, 2), words | {"augment": False}))
+    changed = next(open_source("faces", Request(32, 6, 2), words | {"augment": {"flip": 0.0}}))
+    assert not torch.allclose(clean.image, changed.image)
+    torch.testing.assert_close(clean.truth["identity"], changed.truth["identity"])
+    assert clean.truth["identity"].std(0).max() > 0.01

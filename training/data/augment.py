@@ -8,7 +8,7 @@ on its device, its landmarks, hull and truth in the same step, and from one seed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -72,12 +72,17 @@ class Augment:
             raise TrainingError(f"The augmentation's zoom must be 0 to below 1, not {change.zoom}.")
         return change
 
-    def __call__(self, batch: Batch, seed: int) -> Batch:
-        """A changed batch. Pictures whose pose is known exactly are not moved: their truth would no longer hold."""
+    def __call__(self, batch: Batch, seed: int, between: Callable[[Batch], Batch] | None = None) -> Batch:
+        """A changed batch. Pictures whose pose is known exactly are not moved: their truth would no longer hold.
+
+        ``between`` is called when faces are mirrored but not yet otherwise changed: for what judges clean pictures.
+        """
         dice = Dice(seed, batch.image.device)
         count = len(batch)
         if self.flip > 0:
             batch = mirrored(batch, dice.coin(self.flip, count), self.mirror)
+        if between is not None:
+            batch = between(batch)
         if self.covers > 0:
             batch = replace(batch, image=covered(batch.image, batch.hull, dice, self.covers))
         if self.noise:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -133,6 +133,7 @@ def faces(
     scale: Sequence[float] = SCALES,
     augment: Mapping[str, Any] | bool = True,
     workers: int = 4,
+    mica: str = "",
     faithful: bool = False,
 ) -> Iterator[Batch]:
     """Batches of real faces without end; a source of :mod:`training.data.source`.
@@ -143,7 +144,8 @@ def faces(
         scale: bounds of the crop's scale in training; 1.6 otherwise.
         augment: settings of :class:`training.data.augment.Augment`, True for its defaults; only in training.
         workers: threads that read pictures (decoding lets go of Python's lock).
-        faithful: crops and landmarks as in the original, half a pixel and aliasing included.
+        mica: file of MICA's weights; what it sees in the clean crops becomes the truth of FLAME's identity.
+        faithful: crops, landmarks and MICA's input as in the original, half a pixel and aliasing included.
 
     Raises:
         TrainingError: a set cannot be opened, or too many of its samples cannot be used.
@@ -157,12 +159,18 @@ def faces(
     change = None
     if request.training and augment is not False:
         change = Augment.of({} if augment is True else augment)
-    return _batches(request, mix, (float(scale[0]), float(scale[1])), change, max(workers, 1), faithful)
+    targets = None
+    if mica:
+        from smirk_core.neural.auxiliary.mica import Mica, MicaTargets
+
+        targets = MicaTargets(Mica.load(mica, faithful=faithful).to(request.device), faithful)
+    return _batches(request, mix, (float(scale[0]), float(scale[1])), change, targets, max(workers, 1), faithful)
 
 
 def _batches(
-    request: Request, mix: Mix, scale: tuple[float, float], change: Augment | None, workers: int, faithful: bool
-) -> Iterator[Batch]:
+    request: Request, mix: Mix, scale: tuple[float, float], change: Augment | None,
+    targets: Callable[[Batch], Batch] | None, workers: int, faithful: bool,
+) -> Iterator[Batch]:  # fmt: skip
     def one(slot: Any) -> Crop:
         face, dice = mix.read(slot)
         wide = float(dice.uniform(*scale)) if request.training else _HELD_SCALE
@@ -177,7 +185,9 @@ def _batches(
                 waiting.append([pool.submit(one, slot) for slot in mix.slots(number + len(waiting))])
             batch = to_batch([future.result() for future in waiting.popleft()], request.device)
             if change is not None:
-                batch = change(batch, request.seed_of(number))
+                batch = change(batch, request.seed_of(number), targets)
+            elif targets is not None:
+                batch = targets(batch)
             yield batch
             number += 1
     finally:
