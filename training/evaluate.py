@@ -299,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--size", type=int, default=IMAGE_SIZE, help="pixels, for an encoder file")
     parsed = parser.parse_args(arguments)
-    faces = {"sets": [{"kind": "prepared", "folder": str(parsed.faces)}]} if parsed.faces else None
+    faces = {"sets": [{"kind": "prepared", "path": str(parsed.faces)}]} if parsed.faces else None
     try:
         paths = load_paths(parsed.encoder, parsed.size)
         results = evaluate(

@@ -22,7 +22,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.splitlines()[0])
+    top = argparse.ArgumentParser(prog="python -m training.train", description=(__doc__ or "").splitlines()[0])
     top.add_argument("config", help="a YAML file, or a name below training/configs such as open_head/pretrain")
     top.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that differ from the file's")
     top.add_argument("-o", "--out", type=Path, help="folder of the run (default: runs/ and the configuration's name)")
