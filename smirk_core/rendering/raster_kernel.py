@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["gradient", "visible"]
+__all__ = ["gradient", "mixed", "visible"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 _kernel: Any = None
 _gradient_kernel: Any = None
+_mix_kernel: Any = None
 
 
 def visible(
@@ -85,6 +86,30 @@ def gradient(
     total = np.zeros(points.shape, np.float64)
     _gradient_kernel(points, triangles, winner, weights, to_weights, to_depth, total, perspective)
     return total.astype(points.dtype)
+
+
+def mixed(values: Floats, corners: Ints, weights: Floats) -> Floats:
+    """(N, C) float32 attributes of vertices to (P, C) of points with corners (P, 3) int64 and weights (P, 3)."""
+    global _mix_kernel
+    if _mix_kernel is None:
+        _mix_kernel = _compiled_mix()
+    out = np.empty((len(corners), values.shape[1]), np.float32)
+    _mix_kernel(values, corners, weights, out)
+    return out
+
+
+def _compiled_mix() -> Any:
+    import numba
+
+    @numba.njit(parallel=True, cache=True, error_model="numpy")
+    def kernel(values, corners, weights, out):  # type: ignore[no-untyped-def]
+        for p in numba.prange(len(corners)):
+            i, j, k = corners[p, 0], corners[p, 1], corners[p, 2]
+            a, b, c = weights[p, 0], weights[p, 1], weights[p, 2]
+            for n in range(values.shape[1]):
+                out[p, n] = a * values[i, n] + b * values[j, n] + c * values[k, n]
+
+    return kernel
 
 
 def _compiled_gradient() -> Any:

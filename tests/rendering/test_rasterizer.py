@@ -278,3 +278,16 @@ def test_another_library_is_asked_for_by_name():
     points, triangles = torch.from_numpy(points).float(), torch.from_numpy(triangles)
     ours, theirs = (rasterize(points, triangles, 48, 48, backend=k) for k in ("torch", "pytorch3d"))
     assert isinstance(theirs, Fragments) and (ours.triangle == theirs.triangle).float().mean() > 0.999
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="numba is not installed")
+def test_the_compiled_mixture_is_the_weighted_sum():
+    from smirk_core.rendering.raster_kernel import mixed
+
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(30, 5)).astype(np.float32), rng.random((200, 3)).astype(np.float32)
+    corners = rng.integers(0, 30, (200, 3))
+    np.testing.assert_allclose(
+        mixed(values, corners, weights), np.einsum("pk,pkc->pc", weights, values[corners]), atol=2e-6
+    )
+    assert mixed(values, corners[:0], weights[:0]).shape == (0, 5)

@@ -15,7 +15,7 @@ from training.data.camera_noise import blur, develop, jpeg  # noqa: E402
 from training.data.dice import Dice  # noqa: E402
 
 
-def picture(size: int = 48, seed: int = 0) -> torch.Tensor:
+def picture(size: int = 48, seed: int = 0):
     """(1, 3, size, size) soft shapes with some detail."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)).resize(

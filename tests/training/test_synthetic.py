@@ -56,7 +56,7 @@ def test_pictures_show_what_the_truth_says(faces):
 
 def test_shapes_and_ranges(faces, batch):
     assert batch.image.shape == (6, 3, 64, 64) and batch.image.isfinite().all()
-    assert 0 <= batch.image.min() and batch.image.max() <= 1
+    assert batch.image.min() >= 0 and batch.image.max() <= 1
     assert batch.image.flatten(1).std(1).min() > 0.02
     assert set(batch.truth) == {"expression", "eyelids", "jaw", "eyes", "identity", "rotation", "camera"}
     low, high = faces.model.expression_range

@@ -5,6 +5,8 @@ for batches. Colours are linear light; pixels are lists (P, ...), each with the 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,11 @@ def sample_looks(dice: Dice, count: int) -> Look:
     }
 
 
+@lru_cache(maxsize=1)
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
+
+
 def opening(model: HeadModel, vertices: Tensor) -> Tensor:
     """(B,) light that enters the mouth, 0.08 between closed lips to 1, from the gap of the lips' middle."""
     lips = model.landmarks["mediapipe_478"]
@@ -127,10 +134,15 @@ class Pixels:
 
     def mix(self, values: Tensor) -> Tensor:
         """(V, C) shared or (B, V, C) per picture to (P, C)."""
-        if values.ndim == 2:
-            return (values[self.corners] * self.weights[..., None]).sum(1)
-        at = self.corners + (self.picture * values.shape[1])[:, None]
-        return (values.reshape(-1, values.shape[-1])[at] * self.weights[..., None]).sum(1)
+        at = self.corners
+        if values.ndim == 3:
+            at = at + (self.picture * values.shape[1])[:, None]
+            values = values.reshape(-1, values.shape[-1])
+        if values.device.type == "cpu" and values.dtype == torch.float32 and _has_numba():
+            from smirk_core.rendering.raster_kernel import mixed
+
+            return torch.from_numpy(mixed(values.contiguous().numpy(), at.numpy(), self.weights.numpy()))
+        return (values[at] * self.weights[..., None]).sum(1)
 
     def some(self, index: Tensor) -> Pixels:
         """Part of the list."""

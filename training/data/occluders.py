@@ -146,7 +146,7 @@ def glasses_mesh(glasses: Glasses, eyes: Tensor, breadth: Tensor) -> tuple[Tenso
 
 
 def held_things(
-    dice: Dice, count: int, size: int, around: Tensor, radius: Tensor, skin: Tensor, chance: float = 0.10
+    dice: Dice, count: int, size: int, around: Tensor, radius: Tensor, skin: Tensor, chance: float = 0.08
 ) -> tuple[Tensor, Tensor]:
     """Hands, cups, phones and paper somewhere over the face.
 
@@ -193,8 +193,8 @@ def held_things(
         return (ox * ox + oy * oy).sqrt() / r
 
     zero = torch.zeros(count, 4, device=device)
-    fingers = capsule(base_x + zero, zero - 0.2, tip_x, tip_y, 0.085)
-    palm = capsule(zero[:, :1], zero[:, :1], zero[:, :1], zero[:, :1] + 0.9, 0.33)
+    fingers = capsule(base_x + zero, zero - 0.2, tip_x, tip_y, 0.092)
+    palm = capsule(zero[:, :1], zero[:, :1], zero[:, :1], zero[:, :1] + 0.9, 0.38)
     hand = torch.cat([fingers, palm], 1).amin(1)
     round_ = (1 - hand.clamp(0, 1) ** 2).sqrt()
     gap = torch.cat([fingers, palm], 1).sort(1).values
@@ -212,7 +212,7 @@ def held_things(
     ramp = 1 - dice.uniform(0, 0.6, count, 1, 1) * (x / wide).abs() ** 2
     box_colour = (paint[..., None, None] * (1 + print_) * ramp[:, None]).clamp(0, 1)
 
-    is_hand = dice.coin(0.6, count)[:, None, None]
+    is_hand = dice.coin(0.5, count)[:, None, None]
     inside = torch.where(is_hand, hand, box)
     soft = (0.09 * radius)[:, None, None].clamp_min(1.0)
     alpha = ((1 - inside) * soft + 0.5).clamp(0, 1) * dice.coin(chance, count)[:, None, None]

@@ -12,11 +12,17 @@ from .dice import Dice
 __all__ = ["backgrounds", "clothes"]
 
 
+def _tints(dice: Dice, count: int, amount: float) -> Tensor:
+    """(count, 3) around 1: things differ from warm to cool more than from green to magenta."""
+    warm = dice.normal(count, 1) * torch.tensor([[1.0, 0.1, -1.0]], device=dice.device)
+    return (1 + amount * (0.8 * warm + 0.35 * dice.normal(count, 3))).clamp(0.2, 2)
+
+
 def backgrounds(dice: Dice, count: int, size: int) -> Tensor:
     """(count, 3, size, size) linear light: walls, large shapes, lamps, clutter, all soft."""
     w = 64
     row, column = torch.meshgrid(*(torch.linspace(0, 1, w, device=dice.device),) * 2, indexing="ij")
-    wall = dice.uniform(0.03, 0.7, count, 1) * (1 + 0.12 * dice.normal(count, 3)).clamp_min(0.2)
+    wall = dice.uniform(0.03, 0.7, count, 1) * _tints(dice, count, 0.15)
     lamp = dice.uniform(-0.2, 1.2, count, 2)[..., None, None]
     square = (column - lamp[:, 0]) ** 2 + (row - lamp[:, 1]) ** 2
     falloff = torch.exp(-square / dice.uniform(0.4, 1.5, count)[:, None, None])
@@ -27,14 +33,14 @@ def backgrounds(dice: Dice, count: int, size: int) -> Tensor:
         lean = dice.uniform(-0.3, 0.3, count, 1, 1) * dice.coin(0.3, count, 1, 1)
         across = column + lean * row
         inside = (across > x) & (across < x + wide) & (row > y) & (row < y + tall) & dice.coin(0.6, count, 1, 1)
-        colour = dice.uniform(0.02, 0.8, count, 1) * (1 + 0.3 * dice.normal(count, 3)).clamp(0.2, 2)
+        colour = dice.uniform(0.02, 0.8, count, 1) * _tints(dice, count, 0.35)
         room = torch.where(inside[:, None], 0.3 * room + 0.7 * colour[..., None, None], room)
     for _ in range(3):
         x, y = dice.uniform(0, 1, count, 1, 1), dice.uniform(0, 1, count, 1, 1)
         disc = ((column - x) ** 2 + (row - y) ** 2 < dice.uniform(0.02, 0.07, count, 1, 1) ** 2)[:, None]
-        glow = dice.uniform(0.1, 0.7, count, 1) * (1 + 0.2 * dice.normal(count, 3)) * dice.coin(0.3, count, 1)
+        glow = dice.uniform(0.1, 0.7, count, 1) * _tints(dice, count, 0.2) * dice.coin(0.3, count, 1)
         room = room + disc * glow[..., None, None]
-    shapes = dice.normal(count, 1, 9, 9) + 0.25 * dice.normal(count, 3, 9, 9)
+    shapes = dice.normal(count, 1, 9, 9) + 0.15 * dice.normal(count, 3, 9, 9)
     clutter = interpolate(shapes, size=w, mode="bicubic", align_corners=False)
     room = room * (1 + dice.uniform(0, 0.35, count, 1, 1, 1) * dice.coin(0.5, count, 1, 1, 1) * clutter)
     soft = room
