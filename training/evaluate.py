@@ -38,7 +38,7 @@ from .data.plain import plain_batch, random_groups
 from .data.source import Request, open_source
 from .export_weights import averaged_weights
 
-__all__ = ["Predictor", "evaluate", "load_paths", "main", "table"]
+__all__ = ["Predictor", "evaluate", "load_paths", "main", "save", "table"]
 
 Array = npt.NDArray[Any]
 Groups = dict[str, Tensor]
@@ -288,6 +288,20 @@ def table(results: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def save(results: Mapping[str, Mapping[str, float]], folder: Path, **facts: Any) -> str:
+    """Write ``evaluation.md`` and ``evaluation.json`` with some facts beside the figures; returns the table.
+
+    Raises:
+        ExportError: the folder cannot be written.
+    """
+    text = table(results)
+    content = json.dumps(facts | {"results": _clean(results)}, indent=1) + "\n"
+    for name, words in (("evaluation.md", text), ("evaluation.json", content)):
+        with atomic(folder / name) as path:
+            path.write_text(words, encoding="utf-8")
+    return text
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=(__doc__ or "").splitlines()[0])
@@ -305,16 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = evaluate(
             paths, source=parsed.source, options=json.loads(parsed.options), faces=faces, count=parsed.count
         )
-        text = table(results)
-        facts = {
-            "encoder": parsed.encoder.name,
-            "source": parsed.source,
-            "count": parsed.count,
-            "results": _clean(results),
-        }
-        for name, content in (("evaluation.md", text), ("evaluation.json", json.dumps(facts, indent=1) + "\n")):
-            with atomic(parsed.out / name) as path:
-                path.write_text(content, encoding="utf-8")
+        text = save(results, parsed.out, encoder=parsed.encoder.name, source=parsed.source, count=parsed.count)
     except (SmirkError, json.JSONDecodeError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
