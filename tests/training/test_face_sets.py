@@ -234,4 +234,5 @@ def test_gaps_are_bridged_and_ends_repeated(known):
         return
     first, last = known.index(True), len(known) - 1 - known[::-1].index(True)
     for i, frame in enumerate(full):
+        assert frame is not None
         np.testing.assert_allclose(frame, np.clip(i, first, last), atol=1e-9)

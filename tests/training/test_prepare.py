@@ -72,7 +72,7 @@ def test_the_stored_crop_holds_the_landmarks_where_they_were():
     rng = np.random.default_rng(0)
     image = np.repeat(np.arange(240, dtype=np.uint8)[None, :, None], 200, 0).repeat(3, 2)  # value = column
     for width, size in ((50.0, 384), (90.0, 96)):
-        points = landmarks(*rng.uniform(80, 140, 2), width)
+        points = landmarks(float(rng.uniform(80, 140)), float(rng.uniform(80, 140)), width)
         crop, moved, (k, x, y) = stored(image, points, Settings(size=size))
         np.testing.assert_allclose(moved[:, :2], k * points[:, :2] + [x, y], atol=1e-4)
         np.testing.assert_allclose(moved[:, 2], k * points[:, 2], atol=1e-4)

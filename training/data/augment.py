@@ -58,9 +58,9 @@ class Augment:
         Raises:
             TrainingError: a setting is unknown or out of bounds.
         """
-        words = dict(words)
+        words = dict[str, Any](words)
         if words.pop("original", False):
-            words = {"flip": 0.0, "covers": 0.0} | words
+            words = dict[str, Any]({"flip": 0.0, "covers": 0.0}) | words
         known = [f.name for f in fields(Augment) if f.name != "mirror"]
         if unknown := sorted(set(words) - set(known)):
             raise TrainingError(f"Augmentation has no setting '{unknown[0]}'; there are {', '.join(known)}, original.")

@@ -39,9 +39,9 @@ def joined(parts: Sequence[Batch]) -> Batch:
     for name in sorted({n for p in parts for n in p.landmarks}):
         landmarks[name], weights = _known(parts, [p.landmarks.get(name) for p in parts])
         given = [_given(p.trust.get(name), w) for p, w in zip(parts, weights, strict=True)]
-        wide = max((g.shape[1] for g in given if g.ndim == 2), default=0)
-        if wide:
-            given = [g if g.ndim == 2 else g[:, None].expand(-1, wide) for g in given]
+        widths = [g.shape[1] for g in given if g.ndim == 2]
+        if widths:
+            given = [g if g.ndim == 2 else g.unsqueeze(1).expand(-1, max(widths)) for g in given]
         trust[name] = torch.cat(given)
     for name in sorted({n for p in parts for n in p.truth}):
         truth[name], weights = _known(parts, [p.truth.get(name) for p in parts])
@@ -54,11 +54,12 @@ def joined(parts: Sequence[Batch]) -> Batch:
 
 def _known(parts: Sequence[Batch], values: Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor]]:
     """Values of all parts in one, zeros where unknown; and (B,) 1 or 0 for each part."""
-    shapes = {v.shape[1:] for v in values if v is not None}
+    shapes = {tuple(v.shape[1:]) for v in values if v is not None}
     if len(shapes) != 1:
         raise TrainingError(f"The sources of a mix speak of different heads or landmarks: shapes {sorted(shapes)}.")
     shape = shapes.pop()
-    full = [p.image.new_zeros(len(p), *shape) if v is None else v for p, v in zip(parts, values, strict=True)]
+    none = [p.image.new_zeros(len(p), *shape) for p in parts]
+    full = [zeros if v is None else v for zeros, v in zip(none, values, strict=True)]
     known = [p.image.new_full((len(p),), float(v is not None)) for p, v in zip(parts, values, strict=True)]
     return torch.cat(full), known
 
@@ -66,8 +67,8 @@ def _known(parts: Sequence[Batch], values: Sequence[Tensor | None]) -> tuple[Ten
 def _given(trust: Tensor | None, known: Tensor) -> Tensor:
     if trust is None:
         return known
-    trust = trust.to(known.dtype)
-    return trust * (known if trust.ndim == 1 else known[:, None])
+    weight = trust.to(known.dtype)
+    return weight * (known if weight.ndim == 1 else known[:, None])
 
 
 def mixed(request: Request, *, sources: Sequence[Mapping[str, Any]]) -> Iterator[Batch]:

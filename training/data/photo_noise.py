@@ -8,6 +8,8 @@ All take (B, 3, H, W) in [0, 1] and per-picture amounts (B,), and return the sam
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -123,21 +125,31 @@ def clahe(image: Tensor, clip: Tensor, grid: int = 8) -> Tensor:
     return (image + equalised(grey[:, 0], clip, grid)[:, None] - grey).clamp(0, 1)
 
 
+def _grain(image: Tensor, deviation: Tensor, normal: Tensor) -> Tensor:
+    return (image + _each(deviation) * normal).clamp(0, 1)
+
+
 def photo_noise(image: Tensor, dice: Dice) -> Tensor:
     """All seven, each with its chance."""
     count = len(image)
 
-    def maybe(chance: float, new: Tensor, old: Tensor) -> Tensor:
-        return torch.where(_each(dice.coin(chance, count)), new, old)
+    def maybe(chance: float, image: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
+        hit = dice.coin(chance, count)
+        if image.device.type != "cpu":  # to know which ones were hit, the processor would have to wait for the device
+            return torch.where(_each(hit), change(image, *amounts), image)
+        rows = hit.nonzero()[:, 0]
+        if not len(rows):
+            return image
+        return image.index_copy(0, rows, change(image[rows], *(a[rows] for a in amounts)))
 
     def near(width: float, middle: float = 0.0) -> Tensor:
         return dice.uniform(middle - width, middle + width, count)
 
-    image = maybe(0.5, brightness_contrast(image, near(0.2), near(0.2)), image)
-    image = maybe(0.5, gamma(image, near(0.2, 1.0)), image)
-    image = maybe(0.25, colour_jitter(image, near(0.05, 1), near(0.05, 1), near(0.05, 1), near(0.05)), image)
-    image = maybe(0.255, clahe(image, dice.uniform(1, 4, count)), image)
-    image = maybe(0.25, rgb_shift(image, dice.uniform(-20 / 255, 20 / 255, count, 3)), image)
-    image = maybe(0.1, blur(image, dice.uniform(1, 4, count).floor()), image)
+    image = maybe(0.5, image, brightness_contrast, near(0.2), near(0.2))
+    image = maybe(0.5, image, gamma, near(0.2, 1.0))
+    image = maybe(0.25, image, colour_jitter, near(0.05, 1), near(0.05, 1), near(0.05, 1), near(0.05))
+    image = maybe(0.255, image, clahe, dice.uniform(1, 4, count))
+    image = maybe(0.25, image, rgb_shift, dice.uniform(-20 / 255, 20 / 255, count, 3))
+    image = maybe(0.1, image, blur, dice.uniform(1, 4, count).floor())
     deviation = dice.uniform(10, 50, count).sqrt() / 255
-    return maybe(0.5, (image + _each(deviation) * dice.normal(*image.shape)).clamp(0, 1), image)
+    return maybe(0.5, image, _grain, deviation, dice.normal(*image.shape))
