@@ -86,10 +86,10 @@ def test_the_doctor_tells_needed_from_optional(monkeypatch):
 
 
 def test_the_doctor_sees_a_missing_head(monkeypatch, tmp_path):
-    from smirk_core.heads import open_head
+    from smirk_core.heads import library
 
     def gone(*_):
         raise AssetError("There is no head file.")
 
-    monkeypatch.setattr(open_head, "load_head", gone)
+    monkeypatch.setattr(library, "load_head", gone)
     assert "head: There is no head file." in examine().problems

@@ -50,8 +50,8 @@ ALLOWED_PACKAGES: dict[str, set[str]] = {
     "anny": {"heads"},
     "skimage": {"demo"},
 }
-# The encoder's torch side: imported by those who ask for torch, never on the way to inference without it.
-TORCH_FILES = {"backbone.py", "smirk_encoder.py", "torch_engine.py"}
+# The torch side of a room: imported by those who ask for torch, never on the way to inference without it.
+TORCH_FILES = {"backbone.py", "smirk_encoder.py", "torch_engine.py", "lit_shading.py"}
 AT_MODULE_LEVEL_NEVER = ("torch", "mediapipe", "anny", "bpy", "onnxruntime")
 
 
@@ -120,7 +120,7 @@ def test_imports_follow_the_arrows(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_packages_are_imported_where_they_are_used(path):
     """Outside functions torch, MediaPipe and the like are named nowhere but in the rooms that are made of them."""
-    if room_of(path) == "neural" or (room_of(path) == "encoder" and path.name in TORCH_FILES):
+    if room_of(path) == "neural" or (room_of(path) in ("encoder", "rendering") and path.name in TORCH_FILES):
         return
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         names = []

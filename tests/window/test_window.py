@@ -31,10 +31,10 @@ def test_escape_stops_a_capture(window, pictures, demo):
 
 def test_the_tutorial_as_it_is_written(window, pictures, demo):
     """Every step of docs/tutorial.md; its pictures are made here where SMIRK_TUTORIAL_PICTURES names a folder."""
-    window("tutorial", media=demo)
+    folder = os.environ.get("SMIRK_TUTORIAL_PICTURES")
+    window("tutorial", media=demo, materials=folder or "")
     made = sorted(pictures.glob("[0-9]_*.png"))
     assert len(made) == 6
-    folder = os.environ.get("SMIRK_TUTORIAL_PICTURES")
     for path in made if folder else []:
         with Image.open(path) as picture:
             small = picture.convert("RGB").resize((1200, 750), Image.Resampling.LANCZOS)
