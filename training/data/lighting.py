@@ -90,7 +90,7 @@ def key_shadow(vertices: Tensor, triangles: Tensor, place: Tensor, size: int = 9
 
 
 def light_surface(
-    points: Tensor, normals: Tensor, lights: Lights, open_sky: Tensor, lit: Tensor | None
+    points: Tensor, normals: Tensor, lights: Lights, open_sky: Tensor, lit: Tensor | None, *, shiny: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Light on skin.
 
@@ -99,6 +99,7 @@ def light_surface(
         lights: of the batch.
         open_sky: (N,) or (B, N) how much of the surroundings each point sees.
         lit: (B, N) of :func:`key_shadow`, or None.
+        shiny: False leaves the highlights out, as 0.
 
     Returns:
         diffuse (B, N, 3) and highlights (B, N, 3) per unit of gloss.
@@ -111,6 +112,8 @@ def light_surface(
     if lit is not None:
         key = key * (1 - lights.hard[:, None] * (1 - lit))[..., None]
     diffuse = (diffuse + key) * (0.35 + 0.65 * shade)[..., None]
+    if not shiny:
+        return diffuse, torch.zeros_like(diffuse)
     shine = 0.7 * phong(normals, towards, 12.0) + 0.9 * phong(normals, towards, 48.0)
     if lit is not None:
         shine = shine * lit[..., None]

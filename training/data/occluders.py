@@ -160,6 +160,16 @@ def held_things(
     Returns:
         colour (B, 3, S, S) and alpha (B, 1, S, S), 0 where nothing is.
     """
+    rows = dice.coin(chance, count).nonzero()[:, 0]
+    colour = torch.zeros(count, 3, size, size, device=dice.device)
+    alpha = torch.zeros(count, 1, size, size, device=dice.device)
+    if len(rows):
+        colour[rows], alpha[rows] = _held(dice, len(rows), size, around[rows], radius[rows], skin[rows])
+    return colour, alpha
+
+
+def _held(dice: Dice, count: int, size: int, around: Tensor, radius: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
+    """One thing in every picture."""
     device = dice.device
     row, column = torch.meshgrid(*(torch.arange(size, device=device).float(),) * 2, indexing="ij")
     turn = dice.uniform(0, 2 * np.pi, count)
@@ -215,6 +225,6 @@ def held_things(
     is_hand = dice.coin(0.5, count)[:, None, None]
     inside = torch.where(is_hand, hand, box)
     soft = (0.09 * radius)[:, None, None].clamp_min(1.0)
-    alpha = ((1 - inside) * soft + 0.5).clamp(0, 1) * dice.coin(chance, count)[:, None, None]
+    alpha = ((1 - inside) * soft + 0.5).clamp(0, 1)
     colour = torch.where(is_hand[:, None], hand_colour, box_colour)
     return colour, alpha[:, None]

@@ -348,7 +348,7 @@ class Reposer:
             return
         eyes = torch.einsum("jv,bvc->bjc", self.head.joint_regressor[3:5], vertices).mean(1, keepdim=True)
         lights = pose.lights
-        diffuse, gloss = light_surface(vertices - eyes, normals, lights, self.paint.occlusion, None)
+        diffuse, gloss = light_surface(vertices - eyes, normals, lights, self.paint.occlusion, None, shiny=False)
         frontal = normals[..., 2:].clamp_min(0) ** 2
         level = (diffuse * frontal).sum((1, 2)) / (3 * frontal.sum((1, 2))).clamp_min(1e-6)
         wanted = (self.level[pose.rows] / 0.72).clamp(0.3, 1.15) ** 2
