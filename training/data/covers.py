@@ -23,6 +23,18 @@ def covered(image: Tensor, hull: Tensor, dice: Dice, chance: float, largest: flo
     Returns:
         (B, 3, S, S). Landmarks, hull and truth stay: the face is still there, and the encoder is to know it.
     """
+    hit = dice.coin(chance, len(image))
+    other = image.roll(1, 0).flip(-2)  # a neighbour's picture upside down: real texture that is no face there
+    if image.device.type != "cpu":  # to know which ones were hit, the processor would have to wait for the device
+        return torch.where(hit[:, None, None, None], _cover(image, other, hull, dice, largest), image)
+    rows = hit.nonzero()[:, 0]
+    if not len(rows):
+        return image
+    return image.index_copy(0, rows, _cover(image[rows], other[rows], hull[rows], dice, largest))
+
+
+def _cover(image: Tensor, other: Tensor, hull: Tensor, dice: Dice, largest: float) -> Tensor:
+    """A cover on each picture."""
     batch, _, size, _ = image.shape
     line = torch.linspace(-1, 1, size, device=image.device)
     low_x, high_x = _extent(hull.any(2)[:, 0], line)
@@ -43,10 +55,9 @@ def covered(image: Tensor, hull: Tensor, dice: Dice, chance: float, largest: flo
     round_, square = (along**2 + across**2).sqrt(), torch.maximum(along.abs(), across.abs())
     reach = torch.where(dice.coin(0.5, batch, 1, 1), round_, square)
     soft = dice.uniform(0.02, 0.15, batch, 1, 1)
-    mask = ((1 - reach) / soft + 0.5).clamp(0, 1)[:, None] * dice.coin(chance, batch, 1, 1, 1)
+    mask = ((1 - reach) / soft + 0.5).clamp(0, 1)[:, None]
 
     plain = dice.uniform(0, 1, batch, 3, 1, 1) + 0.04 * dice.normal(batch, 1, size, size)
-    other = image.roll(1, 0).flip(-2)  # a neighbour's picture upside down: real texture that is no face there
     paint = torch.where(dice.coin(0.5, batch, 1, 1, 1), other, plain.clamp(0, 1))
     return image + mask * (paint - image)
 
