@@ -171,6 +171,18 @@ def test_the_core_stage_begins_with_the_average_of_pretraining(tmp_path, fabric)
         engine.Trainer(settings(f"model.start={tmp_path}", "model.identity=5"), fabric)
 
 
+def test_half_precision_leaves_geometry_whole(fabric):
+    """Networks in bfloat16; pose, camera and what hangs on them in float32, close to the run in float32."""
+    config = settings("run.precision=bf16-mixed")
+    half, whole = engine.Trainer(config, engine.launch(config)), engine.Trainer(settings(), fabric)
+    batch = next(plain(Request(32, 2)))
+    results = [run(batch) for run in (half, whole)]
+    assert all(v.dtype == torch.float32 for v in results[0].found.groups.values())
+    assert results[0].made.image.dtype == torch.bfloat16 and half.skipped == 0
+    for name in ("landmarks_mediapipe_478", "photometric"):
+        assert results[0].terms[name] == pytest.approx(results[1].terms[name], rel=0.05), name
+
+
 def test_weights_follow_their_schedule(fabric):
     ramp = {"landmarks_mediapipe_478": {0: 10, 0.5: 0}, "photometric": 1}
     run = engine.Trainer(settings("optimiser.generator_rate=0.01", losses={"weights": ramp}), fabric)
