@@ -146,6 +146,24 @@ def test_wrong_settings_are_refused(options, message):
         next(open_source("faces", Request(), options))
 
 
+def test_what_could_not_be_read_is_told_at_the_end(folder, tmp_path, caplog):
+    """A damaged picture among twenty: the run goes on without it, and says so."""
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "p")
+    path = tmp_path / "p" / "faces-00000.jpgs"
+    data = bytearray(path.read_bytes())
+    data[:40] = bytes(40)
+    path.write_bytes(data)
+    source = open_source(
+        "faces", Request(32, 20, 1, training=False), {"sets": [{"kind": "prepared", "path": str(tmp_path / "p")}]}
+    )
+    batch = next(source)
+    assert len(batch) == 20
+    source.close()
+    assert "the stored picture is damaged" in caplog.text and "samples could not be used" in caplog.text
+
+
 def test_a_batch_may_have_no_fan_landmarks_at_all():
     crop = crop_face(Face(ramp(), landmarks(150, 140, 110), None), 32, 1.4)
     assert to_batch([crop]).trust["ibug_68"].sum() == 0

@@ -142,6 +142,20 @@ def test_a_run_that_is_killed_loses_no_finished_shard(tmp_path, detector, monkey
     assert len(Prepared(job.output)) == 6
 
 
+def test_several_processes_do_the_work_of_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "_CHUNK", 2)
+    for i in range(5):
+        (tmp_path / f"{i}.png").write_bytes(b"no picture")
+    looks = []
+    report = run(Job(tmp_path, tmp_path / "out", Settings()), 2, show=lambda *numbers: looks.append(numbers))
+    assert report.files == 5 and sum(report.rejected.values()) == 5 and sorted(n for n, _, _ in looks)[-1] == 5
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.json")) == [
+        "faces-00000.json", "faces-00001.json", "faces-00002.json", "prepared.json",
+    ]  # fmt: skip
+    with pytest.raises(TrainingError, match="all pictures were rejected"):
+        Prepared(tmp_path / "out")
+
+
 def test_other_settings_and_changed_files_are_refused(tmp_path, detector):
     photo(tmp_path / "in" / "a.png")
     run(Job(tmp_path / "in", tmp_path / "out", Settings()), 0)

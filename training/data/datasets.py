@@ -13,6 +13,7 @@ In a configuration::
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ __all__ = ["SCALES", "Crop", "crop_coordinates", "crop_face", "faces", "to_batch
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating[Any]]
+_log = logging.getLogger(__name__)
 SCALES = (1.2, 1.8)  # of the crop in training; 1.6 otherwise
 _HELD_SCALE = 1.6
 _FAN_USED = 17  # FAN's contour; MediaPipe knows the rest better
@@ -192,3 +194,5 @@ def _batches(
             number += 1
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        if mix.failures.failed:
+            _log.warning("%s", mix.failures)
