@@ -214,6 +214,20 @@ def test_each_change_leaves_pictures_as_they_are_at_its_neutral_amount():
         torch.testing.assert_close(after, image, atol=2e-6, rtol=0)
 
 
+def test_devices_and_processors_change_the_same_pictures_alike():
+    """Whether all pictures are computed and some picked, or only those: the result is one."""
+    random = torch.Generator().manual_seed(5)
+    image = torch.rand(6, 3, 24, 24, generator=random)
+    for hit in ([True, False, True, True, False, False], [False] * 6, [True] * 6):
+        for change, amounts in (
+            (noise.gamma, (torch.linspace(0.8, 1.2, 6),)), (noise.clahe, (torch.linspace(1, 4, 6),)),
+            (noise.blur, (torch.tensor([0.0, 1, 2, 3, 2, 1]),)), (noise.rgb_shift, (torch.rand(6, 3) - 0.5,)),
+        ):  # fmt: skip
+            one, other = (noise.partly(image, torch.tensor(hit), change, *amounts, all_rows=a) for a in (True, False))
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+            assert (one == image).flatten(1).all(1)[~torch.tensor(hit)].all()
+
+
 def test_changes_do_what_their_names_say():
     red = torch.tensor([0.8, 0.2, 0.2])[None, :, None, None].expand(1, 3, 8, 8)
     turned = noise.hue_turned(red, torch.tensor([1 / 3]))

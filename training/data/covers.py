@@ -25,7 +25,7 @@ def covered(image: Tensor, hull: Tensor, dice: Dice, chance: float, largest: flo
     """
     hit = dice.coin(chance, len(image))
     other = image.roll(1, 0).flip(-2)  # a neighbour's picture upside down: real texture that is no face there
-    if image.device.type != "cpu":  # to know which ones were hit, the processor would have to wait for the device
+    if image.device.type != "cpu":  # see photo_noise
         return torch.where(hit[:, None, None, None], _cover(image, other, hull, dice, largest), image)
     rows = hit.nonzero()[:, 0]
     if not len(rows):

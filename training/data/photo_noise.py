@@ -129,18 +129,23 @@ def _grain(image: Tensor, deviation: Tensor, normal: Tensor) -> Tensor:
     return (image + _each(deviation) * normal).clamp(0, 1)
 
 
+def partly(image: Tensor, hit: Tensor, change: Callable[..., Tensor], *amounts: Tensor, all_rows: bool) -> Tensor:
+    """``change(image, *amounts)`` where ``hit`` (B,) says so; ``all_rows`` computes it for every picture and picks."""
+    if all_rows:
+        return torch.where(_each(hit), change(image, *amounts), image)
+    rows = hit.nonzero()[:, 0]
+    if not len(rows):
+        return image
+    return image.index_copy(0, rows, change(image[rows], *(a[rows] for a in amounts)))
+
+
 def photo_noise(image: Tensor, dice: Dice) -> Tensor:
     """All seven, each with its chance."""
     count = len(image)
 
     def maybe(chance: float, image: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
-        hit = dice.coin(chance, count)
-        if image.device.type != "cpu":  # to know which ones were hit, the processor would have to wait for the device
-            return torch.where(_each(hit), change(image, *amounts), image)
-        rows = hit.nonzero()[:, 0]
-        if not len(rows):
-            return image
-        return image.index_copy(0, rows, change(image[rows], *(a[rows] for a in amounts)))
+        # To know which ones were hit, the processor would have to wait for the device: there all are changed.
+        return partly(image, dice.coin(chance, count), change, *amounts, all_rows=image.device.type != "cpu")
 
     def near(width: float, middle: float = 0.0) -> Tensor:
         return dice.uniform(middle - width, middle + width, count)
