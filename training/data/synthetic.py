@@ -323,7 +323,7 @@ def synthetic(request: Request, *, yaw: float = 60.0, noise: float = 1.0) -> Ite
     Args:
         request: what the training run wants.
         yaw: furthest turn to the side in degrees.
-        noise: strength of the camera's faults; held-out data have none unless asked for.
+        noise: strength of the camera's faults, 0 for none.
     """
     faces = SyntheticFaces(load_head(request.head), request.size, request.device, yaw=yaw)
     number = request.start
