@@ -13,7 +13,8 @@ from PIL import Image
 
 from smirk_core.errors import TrainingError
 from training.data import prepare
-from training.data.prepare import Job, main, media_files, stored, write_reports
+from training.data.finding import Job, stored
+from training.data.prepare import main, media_files, write_reports
 from training.data.prepare import prepare as run
 from training.data.prepared import Prepared, PreparedFace, Settings, encode, looked_at, write_settings, write_shard
 
