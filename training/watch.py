@@ -20,7 +20,18 @@ from smirk_core.neural.paths import Batch, Paths
 __all__ = ["COLUMNS", "Diary", "draw_curves", "grid", "read_diary", "summary"]
 
 COLUMNS = ("photo", "mesh", "masked", "synthesis", "new mesh", "new masked", "new synthesis", "recovered")
-_INKS = ((31, 119, 180), (214, 95, 14), (44, 140, 60), (180, 40, 60), (120, 80, 170), (120, 90, 60), (90, 90, 90))
+_INKS = (
+    (31, 119, 180),
+    (214, 95, 14),
+    (44, 140, 60),
+    (180, 40, 60),
+    (120, 80, 170),
+    (120, 90, 60),
+    (90, 90, 90),
+    (0, 150, 150),
+    (200, 150, 0),
+    (230, 110, 170),
+)
 
 
 class Diary:
