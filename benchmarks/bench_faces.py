@@ -23,7 +23,8 @@ import numpy as np
 def generators(arguments: argparse.Namespace) -> dict[str, Any]:
     """Name -> something with ``batch(seed, count)``."""
     from smirk_core.heads.library import load_head
-    from training.data.reposed import Album, Reposer
+    from training.data.album import Album
+    from training.data.reposed import Reposer
     from training.data.synthetic import SyntheticFaces
 
     head = load_head()

@@ -18,7 +18,7 @@ from smirk_core.rendering.lit_shading import (  # noqa: E402
 )
 
 
-def sphere(count: int = 4000) -> torch.Tensor:
+def sphere(count: int = 4000):
     """(count, 3) directions, even over the sphere."""
     k = torch.arange(count, dtype=torch.float64) + 0.5
     height, turn = 1 - 2 * k / count, torch.pi * (1 + 5**0.5) * k

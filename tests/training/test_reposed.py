@@ -16,10 +16,11 @@ from smirk_core.heads.decode import decode, landmark_points  # noqa: E402
 from smirk_core.heads.library import load_head  # noqa: E402
 from smirk_core.neural.mesh_render import project_crop  # noqa: E402
 from smirk_core.neural.torch_head import torch_head  # noqa: E402
+from training.data.album import Album  # noqa: E402
 from training.data.dice import Dice  # noqa: E402
 from training.data.fit_portraits import GROUPS, REASONS, load_fits, reject  # noqa: E402
 from training.data.reduced_head import reduced_head  # noqa: E402
-from training.data.reposed import Album, Reposer, reposed  # noqa: E402
+from training.data.reposed import Reposer, reposed  # noqa: E402
 from training.data.source import Request, open_source  # noqa: E402
 from training.data.synthetic import SyntheticFaces, take  # noqa: E402
 
@@ -110,6 +111,13 @@ def test_seeds_decide_and_batches_do_not_mix(poser):
     together = poser.draw(pose)[0]
     alone = poser.draw(take(pose, slice(2, 3)))[0]
     torch.testing.assert_close(alone[0], together[2], atol=2e-4, rtol=0)
+
+
+def test_plain_torch_draws_the_same(poser, head):
+    """What a GPU runs, on the CPU."""
+    pose = poser.sample(Dice(2), 3)
+    other = Reposer(head, poser.album, 112, backend="torch").draw(pose)[0]
+    torch.testing.assert_close(other, poser.draw(pose)[0], atol=1e-4, rtol=0)
 
 
 def test_the_skin_moves_as_the_truth_does(poser):
