@@ -67,7 +67,8 @@ class MovingAverage:
         decay = min(self.decay, self.steps / (self.steps + 9))
         now = module.state_dict()
         moving = [k for k, v in self.values.items() if v.dtype.is_floating_point]
-        torch._foreach_lerp_([self.values[k] for k in moving], [now[k] for k in moving], 1 - decay)
+        for name in moving:
+            self.values[name].lerp_(now[name].to(self.values[name].dtype), 1 - decay)
         for name, value in self.values.items():
             if not value.dtype.is_floating_point:
                 value.copy_(now[name])

@@ -204,7 +204,7 @@ def _landmarks(paths: Paths, ask: Predictor, batches: Sequence[Batch], kind: str
 def _jitter(paths: Paths, ask: Predictor, batch: Batch, frames: int = 8) -> dict[str, float]:
     """Test H: one photo with a camera's noise, again and again; how far do vertices move that should stand still?
     And a made clip of a smooth turn: the jerk of its vertices over that of the truth."""
-    dice, keep = torch.Generator().manual_seed(1), np.asarray(paths.face.model.regions["face"])
+    dice, keep = torch.Generator().manual_seed(1), torch.as_tensor(paths.face.model.regions["face"])
     image = batch.image[:4].repeat_interleave(frames, 0)
     noisy = (image + 4 / 255 * torch.randn(image.shape, generator=dice)).clamp(0, 1)
     still = paths.face.mesh(ask(replace(batch, image=noisy, truth={}))).vertices[:, keep]

@@ -229,22 +229,3 @@ def test_bounded_lets_go_of_its_edge():
     assert y.tolist() == [0, 0.5, 1]
     (-y).sum().backward()  # wants larger values: 1.5 is stuck, -0.5 may come back
     assert x.grad.tolist() == [-1, -1, 0]
-
-
-def overfit(head, batch, *, blind: bool, steps: int = 60) -> tuple[list[float], list[float]]:
-    paths = make(head, width=8)
-    if blind:  # the generator does not see the mesh
-        original = paths.generator.forward
-        paths.generator.forward = lambda render, masked: original(torch.zeros_like(render), masked)
-    learn = trainer(paths)
-    photo, cycle = [], []
-    for step in range(steps):
-        terms = learn(batch, step).terms
-        photo.append(terms["photometric"])
-        cycle.append(terms["cycle_expression"])
-    return photo, cycle
-
-
-def test_overfits_a_few_faces(head, batch):
-    photo, _ = overfit(head, batch, blind=False)
-    assert sum(photo[-4:]) < 0.4 * sum(photo[:4])

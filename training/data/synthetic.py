@@ -102,7 +102,7 @@ class SyntheticFaces:
         self.actor = Actor(model, self.device)
         regions = {n: torch.as_tensor(model.regions[n], device=self.device) for n in ("scalp", "neck")}
         self._scalp = regions["scalp"].nonzero()[:, 0]
-        template = self.head.template
+        template: Tensor = torch.as_tensor(self.head.template)
         neck = regions["neck"].nonzero()[:, 0]
         low = neck[template[neck, 1] < template[neck, 1].min() + 0.045]
         self._throat = low[template[low, 2] > template[low, 2].max() - 0.02]
