@@ -30,13 +30,14 @@ from smirk_core.heads.library import load_head
 from smirk_core.neural import losses
 from smirk_core.neural.face_model import FaceModel
 from smirk_core.neural.paths import Batch, Paths
-from smirk_core.rendering import raster
 
 from . import measures
 from .build import build_paths, start_from
 from .data.plain import plain_batch, random_groups
 from .data.source import Request, open_source
 from .export_weights import averaged_weights
+from .plain_renderer import numpy_picture
+from .transfer import transfer
 
 __all__ = ["Predictor", "evaluate", "load_paths", "main", "save", "table"]
 
@@ -127,7 +128,7 @@ def evaluate(
         if real:
             results[name] |= _landmarks(paths, ask, real, "real")
     results["encoder"] |= _jitter(paths, asked["encoder"], made[0]) | _occlusion(paths, asked["encoder"], made)
-    results["encoder"] |= _cycle(paths, made[0])
+    results["encoder"] |= _cycle(paths, made[0]) | transfer(paths.face, paths.encode, (real or made)[0].image)
     return results
 
 
@@ -245,7 +246,7 @@ def _cycle(paths: Paths, batch: Batch) -> dict[str, float]:
     drawn = paths.face.render(mesh, groups["camera"])
     own = torch.where(drawn.mask, drawn.image, 0.35)
     other = torch.stack(
-        [_numpy_picture(paths, p.numpy(), v.numpy()) for p, v in zip(drawn.projected, mesh.vertices, strict=True)]
+        [numpy_picture(paths.face, p.numpy(), v.numpy()) for p, v in zip(drawn.projected, mesh.vertices, strict=True)]
     )
 
     def lost(image: Tensor) -> float:
@@ -259,23 +260,6 @@ def _cycle(paths: Paths, batch: Batch) -> dict[str, float]:
         out["cycle_generator"] = terms["cycle_expression"].item() / changed.groups["expression"].var().item()
         out["cycle_identity"] = terms["cycle_identity"].item()
     return out
-
-
-def _numpy_picture(paths: Paths, projected: Array, vertices: Array) -> Tensor:
-    """(3, S, S) the same grey head, drawn without torch and lit by one lamp instead of five."""
-    size, triangles = paths.face.renderer.size, paths.face.renderer.triangles.numpy()
-    keep = paths.face.renderer.vertices.numpy()
-    points = np.column_stack([(projected[keep, :2] + 1) * (size / 2) - 0.5, projected[keep, 2]])
-    seen = raster.rasterize(points, triangles, size, size)
-    corners = vertices[keep][triangles]
-    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros((len(keep), 3))
-    for corner in range(3):
-        np.add.at(normals, triangles[:, corner], faces)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
-    light = raster.interpolate(seen, triangles, normals.astype(np.float32)) @ np.array([0.2, 0.3, 0.93])
-    grey = np.where(seen.covered, light.clip(0, 1) * 0.75, 0.35)
-    return torch.from_numpy(np.repeat(grey[None], 3, 0).astype(np.float32))
 
 
 def table(results: Mapping[str, Mapping[str, float]]) -> str:

@@ -19,6 +19,7 @@ from smirk_core.heads.library import load_head  # noqa: E402
 from smirk_core.neural.face_model import FaceModel  # noqa: E402
 from smirk_core.neural.paths import Paths  # noqa: E402
 from training import evaluate, measures  # noqa: E402
+from training.plain_renderer import numpy_picture  # noqa: E402
 
 
 @given(st.floats(0.1, 3), st.floats(-1, 1), st.integers(0, 99))
@@ -87,7 +88,13 @@ def test_the_whole_suite_tells_knowing_from_guessing(paths, monkeypatch):
     assert truth["identity_mm"] == pytest.approx(0, abs=1e-3) and guess["curve_correlation"] == 0
     assert guess["rotation_degrees"] == 0 and results["zero expression"]["jaw_slope"] == 0
     mine = results["encoder"]
-    assert {"noise_mm", "jerk_to_truth", "cycle_own_renderer", "exaggeration_when_covered"} <= mine.keys()
+    assert {
+        "noise_mm",
+        "jerk_to_truth",
+        "cycle_own_renderer",
+        "transfer_drift_mm",
+        "exaggeration_when_covered",
+    } <= mine.keys()
     text = evaluate.table(results)
     assert "| figure | encoder | zero expression | mean face | truth |" in text and "–" in text
     json.dumps(evaluate._clean(results), allow_nan=False)
@@ -97,7 +104,7 @@ def test_two_renderers_see_the_same_outline(paths):
     batch = next(evaluate.open_source("plain", evaluate.Request(32, 1)))
     mesh = paths.face.mesh(batch.truth)
     drawn = paths.face.render(mesh, batch.truth["camera"])
-    other = evaluate._numpy_picture(paths, drawn.projected[0].numpy(), mesh.vertices[0].numpy())
+    other = numpy_picture(paths.face, drawn.projected[0].numpy(), mesh.vertices[0].numpy())
     ground = (other == 0.35).all(0)
     assert other.shape == (3, 32, 32) and (ground == ~drawn.fragments.covered[0]).float().mean() > 0.97
 
