@@ -32,6 +32,7 @@ from smirk_core.neural.face_model import FaceModel
 from smirk_core.neural.paths import Batch, Paths
 
 from . import measures
+from .agreement import agreement
 from .build import build_paths, start_from
 from .data.plain import plain_batch, random_groups
 from .data.source import Request, open_source
@@ -104,6 +105,7 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     faces: Mapping[str, Any] | None = None,
     count: int = 256,
+    notes: list[str] | None = None,
 ) -> dict[str, dict[str, float]]:
     """All figures.
 
@@ -112,6 +114,7 @@ def evaluate(
         source, options: made faces with truth.
         faces: options of the source ``faces``: real ones with a detector's landmarks; none where not given.
         count: faces in each part.
+        notes: takes a line for each part that had to be left out.
 
     Returns:
         Predictor -> name of a figure -> figure. Millimetres, radians, percent; see :mod:`training.measures`.
@@ -129,6 +132,8 @@ def evaluate(
             results[name] |= _landmarks(paths, ask, real, "real")
     results["encoder"] |= _jitter(paths, asked["encoder"], made[0]) | _occlusion(paths, asked["encoder"], made)
     results["encoder"] |= _cycle(paths, made[0]) | transfer(paths.face, paths.encode, (real or made)[0].image)
+    images = [batch.image for batch in real or made]
+    results["encoder"] |= agreement(paths.face.model, paths.encode, images, [] if notes is None else notes)
     return results
 
 
@@ -272,14 +277,14 @@ def table(results: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def save(results: Mapping[str, Mapping[str, float]], folder: Path, **facts: Any) -> str:
-    """Write ``evaluation.md`` and ``evaluation.json`` with some facts beside the figures; returns the table.
+def save(results: Mapping[str, Mapping[str, float]], folder: Path, notes: Sequence[str] = (), **facts: Any) -> str:
+    """Write ``evaluation.md`` and ``evaluation.json`` with notes and facts beside the figures; returns the table.
 
     Raises:
         ExportError: the folder cannot be written.
     """
-    text = table(results)
-    content = json.dumps(facts | {"results": _clean(results)}, indent=1) + "\n"
+    text = table(results) + "".join(f"\n{note}\n" for note in notes)
+    content = json.dumps(facts | {"notes": list(notes), "results": _clean(results)}, indent=1) + "\n"
     for name, words in (("evaluation.md", text), ("evaluation.json", content)):
         with atomic(folder / name) as path:
             path.write_text(words, encoding="utf-8")
@@ -298,12 +303,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=IMAGE_SIZE, help="pixels, for an encoder file")
     parsed = parser.parse_args(arguments)
     faces = {"sets": [{"kind": "prepared", "path": str(parsed.faces)}]} if parsed.faces else None
+    notes: list[str] = []
     try:
-        paths = load_paths(parsed.encoder, parsed.size)
-        results = evaluate(
-            paths, source=parsed.source, options=json.loads(parsed.options), faces=faces, count=parsed.count
-        )
-        text = save(results, parsed.out, encoder=parsed.encoder.name, source=parsed.source, count=parsed.count)
+        paths, options = load_paths(parsed.encoder, parsed.size), json.loads(parsed.options)
+        results = evaluate(paths, source=parsed.source, options=options, faces=faces, count=parsed.count, notes=notes)
+        text = save(results, parsed.out, notes, encoder=parsed.encoder.name, source=parsed.source, count=parsed.count)
     except (SmirkError, json.JSONDecodeError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
