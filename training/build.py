@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from smirk_core.encoder.architecture import EncoderSize
 from smirk_core.encoder.checkpoint import GENERATOR_PREFIX, load_weights, read_tensors
@@ -20,6 +20,7 @@ from smirk_core.heads.library import load_head
 from smirk_core.neural import losses
 from smirk_core.neural.augmentation import ArkitAugmentation, Augmentation, FlameAugmentation
 from smirk_core.neural.auxiliary.emotion import EmotionFeatures, EmotionLoss
+from smirk_core.neural.auxiliary.mica import Mica
 from smirk_core.neural.auxiliary.vgg import PerceptualLoss, Vgg16Features
 from smirk_core.neural.face_model import FaceModel
 from smirk_core.neural.generator import Generator
@@ -30,7 +31,15 @@ from smirk_core.neural.templates import famos_templates, named_library
 from . import checkpoints
 from .config import Config, Losses, Model, Optimiser
 
-__all__ = ["build_optimisers", "build_paths", "encoder_picture_losses", "encoder_size", "picture_losses", "start_from"]
+__all__ = [
+    "build_optimisers",
+    "build_paths",
+    "encoder_picture_losses",
+    "encoder_size",
+    "picture_losses",
+    "recogniser",
+    "start_from",
+]
 
 
 def encoder_size(settings: Model, head: HeadModel) -> EncoderSize:
@@ -142,6 +151,24 @@ def encoder_picture_losses(settings: Losses, device: torch.device) -> dict[str, 
     if not settings.emotion:
         return {}
     return {"emotion": EmotionLoss(EmotionFeatures.load(settings.emotion)).to(device)}
+
+
+def recogniser(config: Config, head: HeadModel, device: torch.device) -> Callable[[Tensor], Tensor] | None:
+    """MICA, where its file is named and the shape encoder learns: aligned faces to FLAME's identity.
+
+    Raises:
+        TrainingError: the head is no FLAME. AssetError: the file does not fit.
+    """
+    path = config.losses.mica
+    if not path:
+        return None
+    if not head.name.startswith("flame"):
+        raise TrainingError(
+            f"losses.mica: MICA knows FLAME's identity alone, and {head.name} is no FLAME; set losses.mica= (nothing)."
+        )
+    if "shape_encoder" not in config.model.trained:
+        return None
+    return Mica.load(path, faithful=config.model.faithful).to(device)
 
 
 def build_optimisers(

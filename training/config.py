@@ -90,12 +90,15 @@ class Losses:
         pictures: name of a term -> the loss that compares synthesis and photo: ``structure``, or ``vgg`` with a file.
         emotion: file of the emotion network, for the term ``emotion``; none where empty.
         vgg: file of VGG16's weights, for the term ``vgg``.
+        mica: file of MICA, for the term ``mica_identity`` of FLAME heads while the shape encoder learns; the term is
+            left out where empty.
     """
 
     weights: dict[str, Ramp] = field(default_factory=dict)
     pictures: tuple[str, ...] = ("structure",)
     vgg: str = ""
     emotion: str = ""
+    mica: str = ""
 
 
 @dataclass(frozen=True)

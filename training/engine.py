@@ -26,7 +26,7 @@ from smirk_core.neural.paths import Batch
 
 from . import checkpoints
 from .averaging import MovingAverage, average_buffers, average_gradients
-from .build import build_optimisers, build_paths, encoder_picture_losses, picture_losses
+from .build import build_optimisers, build_paths, encoder_picture_losses, picture_losses, recogniser
 from .config import Config
 from .data.source import Request, open_source
 from .held_out import look
@@ -96,6 +96,7 @@ class Trainer:
             if self.paths.generator is not None else {},
             encoder_picture_losses=encoder_picture_losses(config.losses, fabric.device)
             if self.paths.generator is not None else {},
+            recogniser=recogniser(config, self.paths.face.model, fabric.device),
         )  # fmt: skip
         if fabric.world_size > 1:
             self.learn.share = lambda parameters: average_gradients(parameters, self._mean)
@@ -237,10 +238,13 @@ def train(
     request = Request(
         config.data.size, config.data.batch // fabric.world_size, config.run.seed, begun, fabric.global_rank,
         fabric.world_size, str(fabric.device), config.model.head,
+        aligned=trainer.learn.recogniser is not None,
     )  # fmt: skip
     batches = open_source(config.data.source, request, config.data.options)
     first = next(batches)
     _fits(config, trainer, first)
+    if "mica_identity" in config.losses.weights and trainer.learn.recogniser is None:
+        fabric.print("MICA's identity is left out: losses.mica names no file, or the shape encoder does not learn.")
     diary = Diary(folder, begun) if main else None
     bar = _bar(begun, config.run.steps) if main else None
     saved, saving, stop, waited = begun, 0.0, "", 0.0
@@ -351,7 +355,11 @@ def _fits(config: Config, trainer: Trainer, batch: Batch) -> None:
     unused = wanted - set(trainer.paths.face.landmark_names)
     if unused:
         raise TrainingError(f"losses.weights has 'landmarks_{min(unused)}'; name it in model.landmarks too.")
-    known = {"photometric", *trainer.learn.picture_losses, *trainer.learn.encoder_picture_losses}
+    if trainer.learn.recogniser is not None and batch.aligned is None:
+        raise TrainingError(
+            f"losses.mica needs photos with landmarks, but the source '{config.data.source}' gives no aligned faces."
+        )
+    known = {"photometric", "mica_identity", *trainer.learn.picture_losses, *trainer.learn.encoder_picture_losses}
     known |= {f"{g}_regulariser" for g in ("expression", "jaw", "identity")}
     known |= {f"cycle_{g}" for g in ("expression", "jaw", "eyelids", "identity")}
     for name in config.losses.weights:

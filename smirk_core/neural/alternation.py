@@ -57,6 +57,7 @@ class Alternation:
         weights: name of a loss term -> weight.
         picture_losses: compare the generator's picture with the photo; both networks learn from them.
         encoder_picture_losses: the same, but only the encoder learns (the emotion loss).
+        recogniser: aligned faces (B, 3, 112, 112) to the identity (B, K) that the encoder shall find in them (MICA).
         clip: largest gradient norm of the generator in its cycle step.
         backward: what computes gradients from a loss; Fabric's, or the loss's own.
         share: called with the parameters after each backward pass, to average gradients over processes.
@@ -69,6 +70,7 @@ class Alternation:
     weights: Mapping[str, float]
     picture_losses: Mapping[str, losses.PictureLoss] = field(default_factory=dict)
     encoder_picture_losses: Mapping[str, losses.PictureLoss] = field(default_factory=dict)
+    recogniser: Callable[[Tensor], Tensor] | None = None
     clip: float = 0.1
     backward: Callable[[Tensor], None] = torch.Tensor.backward
     share: Callable[[list[nn.Parameter]], None] = lambda parameters: None
@@ -103,6 +105,12 @@ class Alternation:
     def _reconstruction(self, batch: Batch) -> tuple[Analysis, Synthesis | None, dict[str, Tensor]]:
         found, made = self.paths.reconstruct(batch, self.random)
         terms = self.paths.analysis_terms(batch, found)
+        if self.recogniser is not None and batch.aligned is not None and self.weights.get("mica_identity", 0) > 0:
+            with torch.no_grad():
+                wanted_identity = self.recogniser(batch.aligned)
+            terms["mica_identity"] = losses.identity_loss(
+                found.groups["identity"], wanted_identity, batch.trust.get("aligned")
+            )
         if made is not None:
             terms["photometric"] = (made.image - batch.image).abs().mean()
             for name, loss in self.picture_losses.items():

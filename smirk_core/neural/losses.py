@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["PictureLoss", "cycle_loss", "landmark_loss", "regularisers", "structure_loss", "total"]
+__all__ = ["PictureLoss", "cycle_loss", "identity_loss", "landmark_loss", "regularisers", "structure_loss", "total"]
 
 
 class PictureLoss(Protocol):
@@ -36,6 +36,17 @@ def landmark_loss(found: Tensor, wanted: Tensor, trust: Tensor | None = None) ->
     share = trust.to(square.dtype)
     share = share[:, None].expand_as(square) if share.ndim == 1 else share
     return (square * share).sum() / share.sum().clamp_min(1e-6)
+
+
+def identity_loss(found: Tensor, wanted: Tensor, trust: Tensor | None = None) -> Tensor:
+    """Mean squared difference of identity coefficients, the first ones where one side has fewer.
+
+    Args:
+        found, wanted: (B, K).
+        trust: (B,) 0 for faces whose identity is not known.
+    """
+    width = min(found.shape[1], wanted.shape[1])
+    return landmark_loss(found[:, None, :width], wanted[:, None, :width], trust)
 
 
 def regularisers(groups: Mapping[str, Tensor]) -> dict[str, Tensor]:

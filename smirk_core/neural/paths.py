@@ -37,8 +37,9 @@ class Batch:
         hull: (B, 1, S, S) bool, inside the convex hull of the face's landmarks.
         landmarks: name of an embedding -> (B, L, 2) crop coordinates.
         trust: name of an embedding -> (B,) or (B, L), 0 where a landmark is not known; "truth_<group>" -> (B,), 0
-            where a face's truth is not.
+            where a face's truth is not; "aligned" -> (B,), 0 where a face could not be aligned.
         truth: exact groups (B, size), for faces that were made; {} for photos.
+        aligned: (B, 3, 112, 112) the faces before light and colours were changed, as a face recogniser wants them.
     """
 
     image: Tensor
@@ -46,6 +47,7 @@ class Batch:
     landmarks: Mapping[str, Tensor]
     trust: Mapping[str, Tensor] = field(default_factory=dict)
     truth: Mapping[str, Tensor] = field(default_factory=dict)
+    aligned: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.image)

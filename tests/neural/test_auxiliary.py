@@ -22,8 +22,8 @@ from smirk_core.neural.auxiliary.mica import (  # noqa: E402
     MEDIAPIPE_POINTS,
     ArcFace,
     Mica,
-    MicaTargets,
     aligned,
+    with_aligned,
 )
 from smirk_core.neural.auxiliary.vgg import PerceptualLoss, Vgg16Features  # noqa: E402
 from smirk_core.neural.auxiliary.weights import fill, read_state  # noqa: E402
@@ -161,10 +161,12 @@ def test_mica_comes_from_its_file_and_sees_red_first(tmp_path, monkeypatch):
     points = torch.rand(2, 478, 2, generator=torch.Generator().manual_seed(4)) - 0.5
     batch = Batch(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64, dtype=torch.bool),
                   {"mediapipe_478": points, "ibug_68": torch.zeros(2, 68, 2)})  # fmt: skip
-    after = MicaTargets(loaded)(batch)
-    torch.testing.assert_close(after.truth["identity"], loaded(aligned(batch.image, points)))
-    unknown = MicaTargets(loaded, faithful=True)(batch).truth["identity"]
-    torch.testing.assert_close(unknown, original(torch.zeros(2, 3, 112, 112)))  # the original's fault, but never NaN
+    after = with_aligned(batch)
+    torch.testing.assert_close(after.aligned, aligned(batch.image, points))
+    assert after.trust["aligned"].tolist() == [1, 1]
+    unknown = with_aligned(batch, faithful=True)
+    assert unknown.aligned is not None and not unknown.aligned.any()
+    assert unknown.trust["aligned"].tolist() == [1, 1]  # the original's fault, never NaN
 
 
 def test_faces_are_aligned_to_the_standard_places():

@@ -169,21 +169,14 @@ def test_a_batch_may_have_no_fan_landmarks_at_all():
     assert to_batch([crop]).trust["ibug_68"].sum() == 0
 
 
-def test_mica_sees_clean_crops_as_they_stand_after_the_mirror(folder, monkeypatch):
-    """Its answer does not depend on light and noise, but on the crop; and it becomes the truth of the identity."""
-    from smirk_core.neural.auxiliary import mica
-
-    class Means:
-        def to(self, device):
-            return self
-
-        def __call__(self, faces):
-            return torch.cat([faces.mean((2, 3)), faces[..., :56].mean((2, 3))], 1)
-
-    monkeypatch.setattr(mica.Mica, "load", lambda path, faithful: Means())
-    words = {"sets": [{"kind": "prepared", "path": folder}], "mica": "mica.tar", "workers": 1}
-    clean = next(open_source("faces", Request(32, 6, 2), words | {"augment": False}))
-    changed = next(open_source("faces", Request(32, 6, 2), words | {"augment": {"flip": 0.0}}))
+def test_recognisers_see_clean_crops_as_they_stand_after_the_mirror(folder):
+    """Aligned faces do not depend on light and noise, but on the crop; nobody pays for them unasked."""
+    words = {"sets": [{"kind": "prepared", "path": folder}], "workers": 1}
+    request = Request(32, 6, 2, aligned=True)
+    clean = next(open_source("faces", request, words | {"augment": False}))
+    changed = next(open_source("faces", request, words | {"augment": {"flip": 0.0}}))
+    assert clean.aligned is not None and clean.aligned.shape == (6, 3, 112, 112)
     assert not torch.allclose(clean.image, changed.image)
-    torch.testing.assert_close(clean.truth["identity"], changed.truth["identity"])
-    assert clean.truth["identity"].std(0).max() > 0.01
+    torch.testing.assert_close(clean.aligned, changed.aligned)
+    assert clean.aligned.mean((2, 3)).std(0).max() > 0.01 and clean.trust["aligned"].tolist() == [1] * 6
+    assert next(open_source("faces", Request(32, 6, 2), words)).aligned is None

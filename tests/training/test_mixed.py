@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,15 @@ def test_the_truth_of_photos_teaches_nothing():
     torch.testing.assert_close(loss, torch.nn.functional.mse_loss(jaw[2:], made.truth["jaw"]))
     loss.backward()
     assert jaw.grad is not None and (jaw.grad[:2] == 0).all() and (jaw.grad[2:] != 0).all()
+
+
+def test_made_faces_have_no_aligned_pictures():
+    photos, made = part(2, photo=True), part(3, photo=False)
+    faces = torch.rand(2, 3, 112, 112)
+    batch = joined([replace(photos, aligned=faces, trust={"aligned": torch.tensor([1.0, 0.0])}), made])
+    assert batch.aligned is not None and batch.trust["aligned"].tolist() == [1, 0, 0, 0, 0]
+    torch.testing.assert_close(batch.aligned[:2], faces)
+    assert joined([photos, made]).aligned is None
 
 
 def test_other_heads_do_not_mix():

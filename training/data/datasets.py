@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,6 @@ def faces(
     scale: Sequence[float] = SCALES,
     augment: Mapping[str, Any] | bool = True,
     workers: int = 4,
-    mica: str = "",
     faithful: bool = False,
 ) -> Iterator[Batch]:
     """Batches of real faces without end; a source of :mod:`training.data.source`.
@@ -146,8 +146,7 @@ def faces(
         scale: bounds of the crop's scale in training; 1.6 otherwise.
         augment: settings of :class:`training.data.augment.Augment`, True for its defaults; only in training.
         workers: threads that read pictures (decoding lets go of Python's lock).
-        mica: file of MICA's weights; what it sees in the clean crops becomes the truth of FLAME's identity.
-        faithful: crops, landmarks and MICA's input as in the original, half a pixel and aliasing included.
+        faithful: crops, landmarks and aligned faces as in the original, half a pixel and aliasing included.
 
     Raises:
         TrainingError: a set cannot be opened, or too many of its samples cannot be used.
@@ -162,10 +161,10 @@ def faces(
     if request.training and augment is not False:
         change = Augment.of({} if augment is True else augment)
     targets = None
-    if mica:
-        from smirk_core.neural.auxiliary.mica import Mica, MicaTargets
+    if request.aligned:
+        from smirk_core.neural.auxiliary.mica import with_aligned
 
-        targets = MicaTargets(Mica.load(mica, faithful=faithful).to(request.device), faithful)
+        targets = partial(with_aligned, faithful=faithful)
     return _batches(request, mix, (float(scale[0]), float(scale[1])), change, targets, max(workers, 1), faithful)
 
 

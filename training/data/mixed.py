@@ -47,8 +47,12 @@ def joined(parts: Sequence[Batch]) -> Batch:
         truth[name], weights = _known(parts, [p.truth.get(name) for p in parts])
         key = f"truth_{name}"
         trust[key] = torch.cat([_given(p.trust.get(key), w) for p, w in zip(parts, weights, strict=True)])
+    aligned = None
+    if any(p.aligned is not None for p in parts):
+        aligned, weights = _known(parts, [p.aligned for p in parts])
+        trust["aligned"] = torch.cat([_given(p.trust.get("aligned"), w) for p, w in zip(parts, weights, strict=True)])
     return Batch(
-        torch.cat([p.image for p in parts]), torch.cat([p.hull for p in parts]), landmarks, trust, truth
+        torch.cat([p.image for p in parts]), torch.cat([p.hull for p in parts]), landmarks, trust, truth, aligned
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class Request:
         device: where the tensors shall be.
         head: name or file of the head model that truth and landmarks speak of.
         training: whether pictures are augmented; False for held-out data.
+        aligned: whether photos come with what a face recogniser wants to see (``Batch.aligned``).
     """
 
     size: int = 112
@@ -44,6 +45,7 @@ class Request:
     device: str = "cpu"
     head: str = "open"
     training: bool = True
+    aligned: bool = False
 
     def seed_of(self, number: int) -> int:
         """A seed for batch ``number`` of this process, different for every (seed, number, rank)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ..paths import Batch
 from .weights import Judge, fill, read_state
 
-__all__ = ["FAN_POINTS", "FAN_POINTS_ORIGINAL", "MEDIAPIPE_POINTS", "ArcFace", "Mica", "MicaTargets", "aligned"]
+__all__ = ["FAN_POINTS", "FAN_POINTS_ORIGINAL", "MEDIAPIPE_POINTS", "ArcFace", "Mica", "aligned", "with_aligned"]
 
 _SIDE = 112
 _TEMPLATE = (
@@ -116,8 +116,9 @@ class Mica(Judge):
     @torch.no_grad()
     def forward(self, faces: Tensor) -> Tensor:
         """(B, 3, 112, 112) RGB in [0, 1], as :func:`aligned` gives them, to (B, 300)."""
-        faces = faces.flip(1) if self.faithful else faces
-        return self.regressor(F.normalize(self.arcface(2 * faces - 1)))
+        with torch.autocast(faces.device.type, enabled=False):
+            faces = (faces.flip(1) if self.faithful else faces).float()
+            return self.regressor(F.normalize(self.arcface(2 * faces - 1)))
 
 
 def aligned(image: Tensor, points: Tensor, parts: Sequence[Sequence[int]] = MEDIAPIPE_POINTS) -> Tensor:
@@ -148,22 +149,25 @@ def aligned(image: Tensor, points: Tensor, parts: Sequence[Sequence[int]] = MEDI
         return faces * (m.abs() > 1e-6)[:, None, None, None]
 
 
-@dataclass(frozen=True)
-class MicaTargets:
-    """Adds what MICA sees to a batch, as the truth of its identity.
+@torch.no_grad()
+def with_aligned(batch: Batch, *, faithful: bool = False) -> Batch:
+    """The batch with what a face recogniser wants to see; to be called before light and colours are changed.
 
-    Attributes:
-        mica: the network.
-        faithful: align by FAN's landmarks with a nostril for the nose, whether they are known or not (defects 1
-            and 2); else by MediaPipe's, which every face has.
+    Args:
+        faithful: align by FAN's landmarks with a nostril for the nose, and trust faces whose landmarks are not known
+            (defects 1 and 2); else by MediaPipe's, and trust only faces whose five places are known and apart.
+
+    Returns:
+        With ``aligned`` (B, 3, 112, 112), black and of no trust where a face cannot be aligned.
     """
-
-    mica: Mica
-    faithful: bool = False
-
-    def __call__(self, batch: Batch) -> Batch:
-        """The batch with ``truth["identity"]`` (B, 300); to be called before light and colours are changed."""
-        name, parts = ("ibug_68", FAN_POINTS_ORIGINAL) if self.faithful else ("mediapipe_478", MEDIAPIPE_POINTS)
-        with torch.no_grad():
-            shape = self.mica(aligned(batch.image, batch.landmarks[name], parts))
-        return replace(batch, truth=dict(batch.truth) | {"identity": shape})
+    name, parts = ("ibug_68", FAN_POINTS_ORIGINAL) if faithful else ("mediapipe_478", MEDIAPIPE_POINTS)
+    used = [index for part in parts for index in part]
+    points = batch.landmarks[name]
+    known = points[:, used].isfinite().all(-1).all(-1)
+    faces = aligned(batch.image, torch.where(known[:, None, None], points, 0.0), parts)
+    trust = torch.ones_like(known) if faithful else known & (points[:, used].std(1).amax(-1) > 1e-6)
+    given = None if faithful else batch.trust.get(name)
+    if given is not None:
+        trust = trust & (given if given.ndim == 1 else given[:, used].amin(-1)).gt(0)
+    faces = torch.where(trust[:, None, None, None], faces, 0.0)
+    return replace(batch, aligned=faces, trust=dict(batch.trust) | {"aligned": trust.float()})
