@@ -38,6 +38,7 @@ from .data.plain import plain_batch, random_groups
 from .data.source import Request, open_source
 from .export_weights import averaged_weights
 from .plain_renderer import numpy_picture
+from .resynthesis import resynthesis
 from .transfer import transfer
 
 __all__ = ["Predictor", "evaluate", "load_paths", "main", "save", "table"]
@@ -105,6 +106,7 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     faces: Mapping[str, Any] | None = None,
     count: int = 256,
+    render_steps: int = 0,
     notes: list[str] | None = None,
 ) -> dict[str, dict[str, float]]:
     """All figures.
@@ -114,6 +116,7 @@ def evaluate(
         source, options: made faces with truth.
         faces: options of the source ``faces``: real ones with a detector's landmarks; none where not given.
         count: faces in each part.
+        render_steps: of the neural-render test (E), which takes time; 0 leaves it out.
         notes: takes a line for each part that had to be left out.
 
     Returns:
@@ -134,6 +137,8 @@ def evaluate(
     results["encoder"] |= _cycle(paths, made[0]) | transfer(paths.face, paths.encode, (real or made)[0].image)
     images = [batch.image for batch in real or made]
     results["encoder"] |= agreement(paths.face.model, paths.encode, images, [] if notes is None else notes)
+    if render_steps:
+        results["encoder"] |= resynthesis(paths, real or made, steps=render_steps)
     return results
 
 
@@ -301,12 +306,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--faces", type=Path, help="real faces, a folder of training.data.prepare")
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--size", type=int, default=IMAGE_SIZE, help="pixels, for an encoder file")
+    parser.add_argument("--render-steps", type=int, default=0, help="teach a new neural renderer so long, and judge it")
     parsed = parser.parse_args(arguments)
     faces = {"sets": [{"kind": "prepared", "path": str(parsed.faces)}]} if parsed.faces else None
     notes: list[str] = []
     try:
         paths, options = load_paths(parsed.encoder, parsed.size), json.loads(parsed.options)
-        results = evaluate(paths, source=parsed.source, options=options, faces=faces, count=parsed.count, notes=notes)
+        results = evaluate(
+            paths, source=parsed.source, options=options, faces=faces, count=parsed.count,
+            render_steps=parsed.render_steps, notes=notes,
+        )  # fmt: skip
         text = save(results, parsed.out, notes, encoder=parsed.encoder.name, source=parsed.source, count=parsed.count)
     except (SmirkError, json.JSONDecodeError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
