@@ -66,10 +66,11 @@ def slice_of(folder: Path, *, kind: str = "cpu", max_minutes: float = 9.0, overr
         if time.monotonic() - begun > 12 * max_minutes:
             return False
         config = load_config(checkpoints.checkpoints(folder / "core")[-1] / "config.yaml")
+        notes: list[str] = []
         results = evaluate(
-            load_paths(folder / "core"), source=config.data.source, options=config.data.options, count=64
+            load_paths(folder / "core"), source=config.data.source, options=config.data.options, count=64, notes=notes
         )
-        print(save(results, folder, source=config.data.source, encoder="core", count=64))
+        print(save(results, folder, notes, source=config.data.source, encoder="core", count=64))
     return True
 
 
