@@ -87,7 +87,7 @@ def test_the_users_word_counts(flame_file):
 
 
 def test_a_checkpoint_is_known_by_its_keys(tmp_path):
-    from encoder.formula import formula_weights
+    from formula import formula_weights
 
     weights = formula_weights()
     (tmp_path / "encoder.safetensors").write_bytes(weights.to_safetensors())

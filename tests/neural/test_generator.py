@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from formula import fixture_image, formula_tensor
 
 torch = pytest.importorskip("torch")
 
@@ -21,32 +21,13 @@ PIXELS = {(0, 0, 0): 0.5152147, (1, 100, 37): 0.4817834, (2, 223, 223): 0.494538
 MEAN, STD = 0.4987752506569611, 0.018500085047817038
 
 
-def formula_weights(module: torch.nn.Module, prefix: str) -> dict[str, torch.Tensor]:
-    """Weights made from the CRC-32 of their names (specification, appendix A)."""
-    state = {}
-    for name, tensor in module.state_dict().items():
-        seed = zlib.crc32((prefix + name).encode())
-        n = np.random.RandomState(seed).standard_normal(tuple(tensor.shape))
-        if name.endswith("num_batches_tracked"):
-            value = np.zeros(())
-        elif name.endswith("running_var"):
-            value = np.exp(0.1 * n)
-        elif tensor.ndim == 4:
-            value = n * np.sqrt(1 / np.prod(tensor.shape[1:]))
-        elif tensor.ndim == 1 and name.endswith(".weight"):
-            value = 1 + 0.1 * n
-        else:
-            value = 0.1 * n
-        state[name] = torch.from_numpy(np.asarray(value)).to(tensor.dtype)
-    return state
-
-
 def test_numbers_of_the_official_generator():
     generator = Generator()
-    generator.load_state_dict(formula_weights(generator, PREFIX), strict=True)
+    state = generator.state_dict()
+    weights = {k: torch.from_numpy(np.asarray(formula_tensor(PREFIX + k, tuple(v.shape)))) for k, v in state.items()}
+    generator.load_state_dict(weights, strict=True)
     generator.eval()
-    c, y, x = np.mgrid[:3, :224, :224]
-    image = torch.from_numpy((0.5 + 0.5 * np.sin(0.05 * x + 0.03 * y + c)).astype(np.float32))[None]
+    image = torch.from_numpy(fixture_image())
     with torch.no_grad():
         out = generator(image, image.flip(-1))[0]
     for place, value in PIXELS.items():

@@ -176,23 +176,6 @@ def capture(output: Path, media: str) -> Steps:
     assert len(heads()) == 1, "and redo brings it back"
 
 
-def escape(output: Path, media: str) -> Steps:
-    """ESC during a capture: the scene stays as it was, or gets what was read so far, and Blender goes on."""
-    clear()
-    yield from sidebar()
-    job = bpy.context.window_manager.smirk_job
-    yield from start_capture(media)
-    waited = 0.0
-    while job.running and job.fraction < 0.2 and waited < 60:
-        waited += 0.1
-        yield 0.1
-    yield from press("ESC")
-    yield from press("ESC")
-    yield from wait_for(job, 60)
-    screenshot(output / "escaped.png")
-    assert job.message, "the panel says what became of it"
-
-
 def header(number: int) -> Steps:
     """A click on the header of our panel ``number``, while all panels above it are closed."""
     _, area = view()

@@ -24,11 +24,6 @@ def test_a_capture_from_the_button_to_the_head_is_one_undo_step(window, pictures
     assert (pictures / "capturing.png").is_file() and (pictures / "captured.png").is_file()
 
 
-def test_escape_stops_a_capture(window, pictures, demo):
-    window("escape", media=demo)
-    assert (pictures / "escaped.png").is_file()
-
-
 def test_the_tutorial_as_it_is_written(window, pictures, demo):
     """Every step of docs/tutorial.md; its pictures are made here where SMIRK_TUTORIAL_PICTURES names a folder."""
     folder = os.environ.get("SMIRK_TUTORIAL_PICTURES")

@@ -14,7 +14,7 @@ import pytest
 from smirk_core.encoder.architecture import PREFIX, EncoderSize, encoder_keys
 from smirk_core.encoder.checkpoint import Weights, checked_weights
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
 def formula_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
