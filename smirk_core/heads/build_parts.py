@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts that MakeHuman lacks or has too coarse: eyeballs, rows of teeth, lashes and brows, in metres.
+"""The parts that MakeHuman lacks or has too coarse: eyeballs, lashes and brows, in metres.
 
 Left parts are built, right parts are their mirror images with turned winding, so that the head is symmetric to
 the last bit.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["EYE_SEGMENTS", "Part", "brow_strokes", "eyeball", "flip", "lash_cards", "teeth_row"]
+__all__ = ["EYE_SEGMENTS", "Part", "brow_strokes", "eyeball", "flip", "grid_quads", "lash_cards"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -38,7 +38,7 @@ def flip(polygons: Ints) -> Ints:
     return turned
 
 
-def _grid(rows: int, columns: int, closed: bool) -> Ints:
+def grid_quads(rows: int, columns: int, closed: bool) -> Ints:
     """Quads of a (rows, columns) grid of vertices, wound so that row x column points outward."""
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     right = (c + 1) % columns
@@ -69,65 +69,11 @@ def eyeball() -> Part:
     cap = np.stack([np.zeros(n, int), 1 + spin, 1 + (spin + 1) % n, none], axis=1)
     start = 1 + (last - 1) * n
     back = np.stack([np.full(n, 1 + last * n), start + (spin + 1) % n, start + spin, none], axis=1)
-    body = 1 + _grid(last, n, closed=True)
+    body = 1 + grid_quads(last, n, closed=True)
     polygons = np.concatenate([cap, body, back])
     outer = np.concatenate([np.full(n, _RINGS[0]), np.repeat(_RINGS[1:], n), np.full(n, 180.0)])
     materials = np.where(outer <= _PUPIL + 0.01, "pupil", np.where(outer <= _LIMBUS + 0.01, "iris", "eye_white"))
     return Part(points, polygons, materials)
-
-
-# Crown widths in mm from the midline backwards (upper, lower): textbook means of adult teeth.
-_WIDTHS = {
-    "upper": (8.5, 6.6, 7.6, 7.0, 6.8, 10.2, 9.6),
-    "lower": (5.4, 5.9, 6.9, 7.0, 7.1, 11.0, 10.4),
-}
-_COLUMNS_PER_TOOTH = 3
-
-
-def teeth_row(which: str) -> Part:
-    """One jaw's teeth with gums. Metres; origin at the midline of the biting edge, +z front, teeth of ``upper`` up.
-
-    14 teeth of three columns on an elliptic arch; seven rows from the gum in front over the edge to the back.
-    """
-    widths = np.array(_WIDTHS[which]) * MM
-    edges = np.concatenate([[0], np.cumsum(widths)])
-    inner = np.concatenate([edges[:-1, None] + widths[:, None] * [0, 0.3, 0.7]]).ravel()
-    half = np.append(inner, edges[-1])
-    along = np.concatenate([-half[:0:-1], half])  # 43 columns from right to left
-    tooth = np.clip(np.searchsorted(edges, np.abs(along) + 1e-9, side="right") - 1, 0, len(widths) - 1)
-    groove = np.isin(np.round(np.abs(along), 9), np.round(edges, 9))  # between two teeth
-
-    # Arc length to the angle on the ellipse.
-    across, deep = (27.5 * MM, 41 * MM) if which == "upper" else (25.5 * MM, 39 * MM)
-    angle = np.linspace(0, np.pi / 2, 2000)
-    curve = np.stack([across * np.sin(angle), deep * (np.cos(angle) - 1)], axis=1)
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
-    phi = np.sign(along) * np.interp(np.abs(along), length, angle)
-    base = np.stack([across * np.sin(phi), 0 * phi, deep * (np.cos(phi) - 1)], axis=1)
-    outward = np.stack([np.sin(phi) / across, 0 * phi, np.cos(phi) / deep], axis=1)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-
-    back = np.interp(np.abs(along), [0, 18 * MM, 30 * MM], [0, 0.3, 1.0])  # 0 at the incisors, 1 at the molars
-    crown = (9.6 if which == "upper" else 8.6) * MM * (1 - 0.28 * back) * np.where(tooth == 1, 0.96, 1.0)
-    gap = groove.astype(float)
-    # (depth, height) of the rows; a groove lies back and its gum reaches further down, its edge less far.
-    rows = [
-        (-0.5 + 0 * gap, crown / MM + 7.5),
-        (0.7 - 0.2 * gap, crown / MM + 3.0),
-        (0.35 - 0.35 * gap, crown / MM - 1.6 * gap),
-        (0.9 - 0.8 * gap, 0.5 * crown / MM),
-        (0.1 - 0.6 * gap + 0.3 * back, 0.5 + 0.5 * gap),
-        (-1.0 - 5.5 * back, 0.2 + 0.6 * gap),
-        (-3.4 - 4.5 * back, 0.8 * crown / MM),
-    ]
-    sign = 1.0 if which == "upper" else -1.0
-    points = np.concatenate([base + outward * (d * MM)[:, None] + [0, sign * MM, 0] * h[:, None] for d, h in rows])
-    columns = len(along)
-    polygons = _grid(len(rows), columns, closed=False)
-    if which == "lower":
-        polygons = flip(polygons)
-    gum = np.arange(len(polygons)) // (columns - 1) < 2
-    return Part(points, polygons, np.where(gum, "gums", "teeth"))
 
 
 def lash_cards(columns: Floats, lengths: Floats, lean: Floats) -> tuple[Floats, Ints]:
