@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .build_eyeballs import eyeball
 from .build_eyes import opening_matrix
 from .build_layout import MOUTH_COLUMNS, Layout, mean_adult
 from .build_makehuman import MakeHuman
 from .build_mouth import teeth_row
-from .build_parts import brow_strokes, eyeball, flip, lash_cards
+from .build_parts import brow_strokes, flip, lash_cards
 
 __all__ = ["EYE_RADIUS", "MATERIALS", "Assembly", "build_assembly", "fit_eyes"]
 
