@@ -78,12 +78,14 @@ class Studio:
             data.energy, data.color = power, colour
             lamp = bpy.data.objects.new(name, data)
             lamp.location = place
+            lamp.visible_glossy = name != "Fill"  # a wall of light is no catch-light: it would veil half the iris
             lamp.rotation_euler = Vector(place).to_track_quat("Z", "Y").to_euler()
             self.scene.collection.objects.link(lamp)
         world: Any = bpy.data.worlds.new("World")
         if world.node_tree is None:
             world.use_nodes = True
-        background = world.node_tree.nodes["Background"]
+        tree: Any = world.node_tree
+        background = tree.nodes["Background"]
         background.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
         background.inputs["Strength"].default_value = AMBIENT
         self.scene.world = world

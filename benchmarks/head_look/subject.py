@@ -105,7 +105,7 @@ class Subject:
         return np.array(yaw @ Matrix.Rotation(math.radians(pose.pitch), 3, "X"))
 
     def place(self, part: str, pose: Pose) -> Floats:
-        """(3,) where the middle of a part is: "head", "face", "left_eye", "eyes", "mouth" or "brows"."""
+        """(3,) where the middle of a part is: "head", "face", "right_eye", "eyes", "mouth" or "brows"."""
         points = np.asarray(self.rest.vertices[0])
         joints = np.asarray(self.rest.joints[0])
         eyes = joints[[self.model.joint_names.index("left_eye"), self.model.joint_names.index("right_eye")]]
@@ -115,10 +115,9 @@ class Subject:
         middle = {
             "head": np.array([0.0, 0.42 * top + 0.58 * chin, 0.0]),
             "face": np.array([0.0, float(eyes[:, 1].mean()) - 0.025, 0.0]),
-            "left_eye": eyes[0] + (0, 0.002, 0.012),
-            "eyes": eyes.mean(axis=0) + (0, 0.004, 0.012),
-            "brows": eyes.mean(axis=0) + (0, 0.014, 0.012),
+            "right_eye": eyes[1] + np.array([0, 0.002, 0.012]),
+            "eyes": eyes.mean(axis=0) + np.array([0, 0.004, 0.012]),
+            "brows": eyes.mean(axis=0) + np.array([0, 0.014, 0.012]),
             "mouth": points[self.model.regions["lips"]].mean(axis=0),
         }[part]
-        turned = self._turn(pose) @ to_blender(middle[None])[0]
-        return turned
+        return self._turn(pose) @ to_blender(middle[None])[0]
