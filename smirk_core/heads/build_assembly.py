@@ -13,25 +13,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .build_eyeballs import eyeball
+from .build_brows import BrowCards, brow_cards, place_brow
+from .build_eyeballs import EYE_RADIUS, eyeball
 from .build_eyes import opening_matrix
+from .build_lashes import LashCards, lash_cards, place_lashes
 from .build_layout import MOUTH_COLUMNS, Layout, mean_adult
 from .build_makehuman import MakeHuman
 from .build_mouth import teeth_row
-from .build_parts import brow_strokes, flip, lash_cards
+from .build_parts import flip
 
 __all__ = ["EYE_RADIUS", "MATERIALS", "Assembly", "build_assembly", "fit_eyes"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 MM = 1e-3
-EYE_RADIUS = 12.5 * MM
 LIP_OVERLAP = 0.15 * MM
 OPENING_SHARE = 0.1  # of MakeHuman's variation of the lids' opening that an identity keeps
 LID_GAP = 0.15 * MM  # between the ball and the inner edge of the lid margin
 SOCKET_DEPTH = 4.5 * MM  # the socket hides this far inside the ball
 MATERIALS = (
     "skin", "lips", "mouth", "eye_white", "iris", "pupil", "teeth", "gums", "tongue", "lash", "brow",
+    "cornea",
 )  # fmt: skip
 # How far a ring of the lid follows the margin onto the ball, outward from the margin.
 _FOLLOW = np.array([1.0, 1.0, 0.92, 0.78, 0.6, 0.42, 0.26, 0.13, 0.04])
@@ -50,8 +52,8 @@ class Assembly:
         polygon_part: (P,) the part's name.
         mirror: (V,) vertex on the other side.
         teeth: (which) -> (n, helpers) linear map from helper teeth.
-        lashes: (n, 5) as from :func:`lash_cards`, left; ``lash_upper``: (n,) True for the upper lid's.
-        brow_corners: (n, 3) skin vertices; ``brow_weights``: (n, 3), left brow.
+        lashes: of the left eye, grown from lid ring ``lash_ring``.
+        brow: the left one; ``brow_corners``: (n, 3) skin vertices under its own; ``brow_weights``: (n, 3).
         opening: (28, 28) as from :func:`opening_matrix`; ``lid_heights``: (28,) the mean adult's margin;
             ``lid_thickness``: (rings, 28) its lids' height over the ball, from the margin outwards.
         cavity_depth: (S,) edges behind the lips' inner border, 0 outside the mouth.
@@ -66,8 +68,9 @@ class Assembly:
     mirror: Ints
     ball: Floats
     teeth: dict[str, Floats]
-    lashes: Floats
+    lashes: LashCards
     lash_ring: int
+    brow: BrowCards
     brow_corners: Ints
     brow_weights: Floats
     opening: Floats
@@ -163,30 +166,13 @@ class Assembly:
         """Place lashes and brows on the skin that is in ``vertices``, in place."""
         skin = vertices[:, self.slices["skin"]]
         for side, name in enumerate(("left", "right")):
-            sign = 1 - 2 * side
             rings = self.layout.eye_rings[side]
             edge, away = skin[:, rings[self.lash_ring]], skin[:, rings[self.lash_ring + 2]]
-            low = np.floor(self.lashes[:, 0]).astype(int) % edge.shape[1]
-            high = (low + 1) % edge.shape[1]
-            t = (self.lashes[:, 0] % 1)[None, :, None]
-            root = edge[:, low] * (1 - t) + edge[:, high] * t
-            along = _unit(edge[:, high] - edge[:, low])
-            out = _unit(root - centres[:, side, None])
-            up = _unit((away[:, low] - edge[:, low]) * (1 - t) + (away[:, high] - edge[:, high]) * t)
-            frame = along, up, out
-            offset = sum(axis * self.lashes[None, :, 1 + k, None] for k, axis in enumerate(frame))
-            vertices[:, self.slices[f"{name}_lashes"]] = root + offset
-
+            vertices[:, self.slices[f"{name}_lashes"]] = place_lashes(self.lashes, edge, away, centres[:, side])
             corners = self.brow_corners if side == 0 else self.layout.mirror[self.brow_corners]
-            a, b, c = (skin[:, corners[:, k]] for k in range(3))
-            normal = _unit(np.cross(b - a, c - a)) * sign
-            w = self.brow_weights[None]
-            place = a * w[..., 0:1] + b * w[..., 1:2] + c * w[..., 2:3]
-            vertices[:, self.slices[f"{name}_brow"]] = place + normal * (0.5 * MM)
-
-
-def _unit(vectors: Floats) -> Floats:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+            vertices[:, self.slices[f"{name}_brow"]] = place_brow(
+                skin, corners, self.brow_weights, self.brow.lifts, 1 - 2 * side
+            )
 
 
 def fit_eyes(skin: Floats, layout: Layout) -> tuple[Floats, Floats]:
@@ -264,35 +250,24 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
     lash_ring = layout.first_lid + 1
     edge = skin[layout.eye_rings[0][lash_ring]]
     outer, inner = int(np.argmax(edge[:, 0])), int(np.argmin(edge[:, 0]))
-    n = edge.shape[0]
     # The ring starts at the top and runs towards the nose: the upper lid is (outer .. n) and (0 .. inner).
-    upper = np.linspace(outer - n + 0.4, inner - 1.6, 30) % n
-    lower = np.linspace(inner + 1.8, outer - 0.6, 18)
-    spread = np.linspace(-1, 1, 30)
-    long = np.concatenate([(8.2 - 2.6 * np.abs(np.linspace(-0.7, 1.2, 30)) ** 1.5), np.full(18, 3.6)]) * MM
-    cards, lash_polygons = lash_cards(
-        np.concatenate([upper, lower]), long, np.concatenate([0.5 * spread, -0.45 * np.linspace(-1, 1, 18)])
-    )
-    # Lower lashes hang: "away" is down there, and they stand out less.
-    cards[5 * 30 :, 3] *= 0.8
-
-    strokes, brow_polygons = brow_strokes()
-    corners, weights = _bind_frontal(strokes + centres[0, 0, :2], skin, layout.polygons)
+    lashes = lash_cards(outer, inner, len(edge))
+    brow = brow_cards()
+    corners, weights = _bind_frontal(brow.points + centres[0, 0, :2], skin, layout.polygons)
 
     lips = _lip_polygons(layout)
     skin_materials = np.where(lips == 1, "lips", np.where(lips == 2, "mouth", "skin"))
     tongue = np.searchsorted(layout.source[layout.helpers["helper-tongue"]], human.faces["helper-tongue"])
-    left_brow = brow_polygons
     pieces: list[tuple[str, int, Ints, npt.NDArray[np.str_]]] = [
         ("skin", len(skin), layout.polygons, skin_materials),
         ("left_eye", len(ball.points), ball.polygons, ball.materials),
         ("right_eye", len(ball.points), flip(ball.polygons), ball.materials),
         *((f"{w}_teeth", len(rows[w].points), rows[w].polygons, rows[w].materials) for w in ("upper", "lower")),
         ("tongue", int(tongue.max()) + 1, tongue, np.full(len(tongue), "tongue")),
-        ("left_lashes", len(cards), lash_polygons, np.full(len(lash_polygons), "lash")),
-        ("right_lashes", len(cards), flip(lash_polygons), np.full(len(lash_polygons), "lash")),
-        ("left_brow", len(strokes), left_brow, np.full(len(left_brow), "brow")),
-        ("right_brow", len(strokes), flip(left_brow), np.full(len(left_brow), "brow")),
+        ("left_lashes", len(lashes.offsets), lashes.polygons, np.full(len(lashes.polygons), "lash")),
+        ("right_lashes", len(lashes.offsets), flip(lashes.polygons), np.full(len(lashes.polygons), "lash")),
+        ("left_brow", len(brow.points), brow.polygons, np.full(len(brow.polygons), "brow")),
+        ("right_brow", len(brow.points), flip(brow.polygons), np.full(len(brow.polygons), "brow")),
     ]
     slices, polygons, start = {}, [], 0
     for name, count, faces, _ in pieces:
@@ -321,8 +296,9 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         mirror=mirror,
         ball=ball.points,
         teeth=teeth,
-        lashes=cards,
+        lashes=lashes,
         lash_ring=lash_ring,
+        brow=brow,
         brow_corners=corners,
         brow_weights=weights,
         opening=opening_matrix(rim),
