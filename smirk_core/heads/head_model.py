@@ -149,6 +149,12 @@ class HeadModel:
         polygon, corners = self._split
         return np.take_along_axis(self.polygon_uvs[polygon], corners, axis=1)
 
+    @cached_property
+    def clear_triangles(self) -> npt.NDArray[np.bool_]:
+        """(F,) True for what light goes through, such as the cornea: renderers without glass leave it out."""
+        clear = np.array(["cornea" in name or "tear" in name for name in self.material_names], bool)
+        return clear[np.asarray(self.polygon_materials)[self.triangle_polygons]]
+
     def triangle_region(self, name: str) -> npt.NDArray[np.bool_]:
         """(F,) True for triangles whose three vertices lie in region ``name``."""
         return self.regions[name][self.triangles].all(axis=1)

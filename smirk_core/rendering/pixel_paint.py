@@ -144,7 +144,9 @@ def _eyes(
 ) -> Floats:
     """(3, P) white, iris with limbal ring and fibres, pupil, and the lamp mirrored in the cornea."""
     turn = paint.iris_angle * 2 * np.pi
-    channels = np.stack([paint.iris, np.cos(turn), np.sin(turn), paint.occlusion, *normals.T]).astype(np.float32)
+    channels = np.stack([paint.iris, np.cos(turn), np.sin(turn), paint.occlusion, *normals[paint.film].T]).astype(
+        np.float32
+    )
     values = channels_at(raster, model.triangles, channels, pixels)
     radius, angle, normal = values[0], np.arctan2(values[2], values[1]), values[4:]
     light = light * (0.3 + 0.85 * values[3])  # the lids' shade

@@ -50,17 +50,19 @@ def portrait(model: HeadModel, groups: Mapping[str, Floats], size: int, *, super
     scale = fine / (_MARGIN * float((high - low)[:2].max()))
     middle = (low + high) / 2
     camera = np.array([[scale, fine / 2 - 0.5 - scale * middle[0], fine / 2 - 0.5 + scale * middle[1]]])
-    raster = rasterize(project(vertices[None], camera)[0], model.triangles, fine, fine)
+    drawn = np.flatnonzero(~model.clear_triangles)
+    triangles = model.triangles[drawn]
+    raster = rasterize(project(vertices[None], camera)[0], triangles, fine, fine)
 
     normals = _vertex_normals(vertices, model.triangles)
-    normal = interpolate(raster, model.triangles, normals.astype(np.float32))
+    normal = interpolate(raster, triangles, normals.astype(np.float32))
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
     light = np.full(normal.shape[:2], _AMBIENT)
     for direction, strength in _LAMPS:
         towards = np.asarray(direction) / np.linalg.norm(direction)
         light += strength * np.clip(normal @ towards, 0.0, 1.0)
     linear = np.array([_COLOURS.get(n, _CLAY) for n in model.material_names or ("skin",)]) ** 2.2
-    material = model.polygon_materials[model.triangle_polygons][raster.triangle]
+    material = model.polygon_materials[model.triangle_polygons[drawn]][raster.triangle]
     colour = np.where(raster.covered[..., None], linear[material] * light[..., None], 0.0)
 
     def shrink(picture: Floats) -> Floats:

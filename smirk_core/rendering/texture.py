@@ -37,7 +37,7 @@ class HeadPaint:
         smooth: (V, V) sparse, replaces a vertex by the mean of itself and its neighbours.
         materials: (F,) int, per triangle, into the model's ``material_names``.
         card: (F,) bool, thin see-through strips (lashes, brows).
-        solid: triangle numbers that are not cards.
+        solid: triangle numbers that are neither cards nor clear, as the cornea is.
         position: (V, 3) float32, the template in the face frame.
         noise: (F * 3, 2) float32, noise coordinates per triangle corner, in tiles around the head and in height.
         occlusion: (V,) float32, 1 open to the sky, 0 hidden, in neutral.
@@ -46,6 +46,7 @@ class HeadPaint:
         cavity: (V,) float32, light inside the mouth: 1 at the lips, 0 in the throat; 1 outside.
         iris: (V,) float32, distance from the iris centre in iris radii for eyeball vertices, 9 elsewhere.
         iris_angle: (V,) float32, angle around the iris centre in turns.
+        film: (V,) int, the vertex whose normal mirrors the lamps: the cornea's in front of iris and pupil, else itself.
     """
 
     gather: csr_matrix
@@ -66,6 +67,7 @@ class HeadPaint:
     cavity: Floats
     iris: Floats
     iris_angle: Floats
+    film: Ints
 
 
 _cache: dict[tuple[str, int], HeadPaint] = {}
@@ -194,6 +196,24 @@ def _iris(model: HeadModel, materials: Ints, rest: Floats, unit: float) -> tuple
     return radius, angle
 
 
+def _film(model: HeadModel, materials: Ints, rest: Floats) -> Ints:
+    """(V,) the vertex of the cornea in front of each vertex of iris and pupil, by direction from the eye's joint."""
+    film = np.arange(len(rest))
+    shell, under = _material_vertices(model, materials, "cornea"), _material_vertices(model, materials, "iris", "pupil")
+    for joint in ("left_eye", "right_eye"):
+        if joint not in model.joint_names:
+            continue
+        number = model.joint_names.index(joint)
+        own = model.skinning_weights[:, number] > 0.5
+        centre = model.joint_regressor[number] @ rest
+        shells, unders = np.flatnonzero(shell & own), np.flatnonzero(under & own)
+        if len(shells) == 0 or len(unders) == 0:
+            continue
+        ways = [(rest[i] - centre) / np.linalg.norm(rest[i] - centre, axis=1, keepdims=True) for i in (unders, shells)]
+        film[unders] = shells[np.argmax(ways[0] @ ways[1].T, axis=1)]
+    return film
+
+
 def _hairline(around: Floats) -> Floats:
     """Height of the hairline (face frame) at an angle around the head in degrees, 0 in front."""
     degrees = [0, 22, 38, 50, 60, 66, 71, 75, 80, 84, 104, 112, 122, 180]
@@ -247,7 +267,7 @@ def _paint(model: HeadModel) -> HeadPaint:
     )
     flush += 0.5 * _blob(position, (0.0, -1.75, 0.5), (0.3, 0.2, 0.4)) + 0.7 * ears
     normals = vertex_normals(rest, triangles, gather)
-    throwing = triangles[~card]
+    throwing = triangles[~card & ~model.clear_triangles]
     occlusion = _occlusion(rest, throwing, normals)
     occlusion = np.where(skin, soft(occlusion, 1), occlusion)
     mouth_z = z[lips > 0.3].max() if (lips > 0.3).any() else z.max()
@@ -264,7 +284,7 @@ def _paint(model: HeadModel) -> HeadPaint:
         smooth=smooth,
         materials=materials,
         card=card,
-        solid=np.flatnonzero(~card),
+        solid=np.flatnonzero(~card & ~model.clear_triangles),
         position=position.astype(np.float32),
         noise=_noise_coordinates(position, triangles),
         occlusion=single(occlusion),
@@ -278,6 +298,7 @@ def _paint(model: HeadModel) -> HeadPaint:
         cavity=single(cavity),
         iris=iris,
         iris_angle=iris_angle,
+        film=_film(model, materials, rest),
     )
 
 

@@ -29,7 +29,7 @@ Look = dict[str, Tensor]
 # Fields per vertex that the painter interpolates.
 FIELDS = ("lips", "brows", "beard", "hairline", "iris", "iris_cos", "iris_sin", "occlusion")
 _KINDS = {"skin": 0, "lips": 0, "eye_white": 1, "iris": 1, "pupil": 1, "teeth": 2, "gums": 3, "tongue": 4, "mouth": 5,
-          "lash": 6, "brow": 7}  # fmt: skip
+          "lash": 6, "brow": 7, "cornea": 8}  # fmt: skip
 _FLAT = ((0.86, 0.82, 0.73), (0.62, 0.30, 0.30), (0.66, 0.33, 0.33), (0.42, 0.16, 0.15))
 
 
@@ -176,6 +176,7 @@ class FacePaint:
         codes = np.array([_KINDS.get(n, 0) for n in model.material_names])[paint.materials]
         self.kind = torch.as_tensor(codes, device=device)
         self.triangles = torch.as_tensor(model.triangles.astype(np.int64), device=device)
+        self.film = torch.as_tensor(paint.film, device=device)
         self.solid = torch.as_tensor(paint.solid.astype(np.int64), device=device)
         self.cards = torch.as_tensor(np.flatnonzero(paint.card), device=device)
         self.tiles = _table(noise_tile(0), device).reshape(4, -1)
@@ -198,8 +199,9 @@ class FacePaint:
         place[keep] = torch.arange(len(keep), device=keep.device)
         part.triangles = place[self.triangles[kept]]
         part.tiles, part.flat = self.tiles, self.flat
-        card = part.kind >= 6
-        part.solid, part.cards = (~card).nonzero()[:, 0], card.nonzero()[:, 0]
+        part.film = torch.cat([place[self.film[keep]], torch.arange(5, device=keep.device) + len(keep)])
+        card = (part.kind == 6) | (part.kind == 7)
+        part.solid, part.cards = (part.kind < 6).nonzero()[:, 0], card.nonzero()[:, 0]
         return part
 
     def noise_at(self, coordinates: Tensor, shift: Tensor) -> Tensor:
@@ -287,7 +289,7 @@ class FacePaint:
         of = pixels.picture
         radius, angle = field[:, 4], torch.atan2(field[:, 6], field[:, 5])
         light = light * (0.3 + 0.85 * field[:, 7:8])  # the lids' shade
-        normal = torch.nn.functional.normalize(pixels.mix(normals), dim=-1)
+        normal = torch.nn.functional.normalize(pixels.mix(normals[:, self.film]), dim=-1)
         fibres = 1 + 0.22 * (angle * 31 + look["fibre"][of]).sin() * (angle * 17).sin()
         fibres = fibres + 0.45 * (0.75 - radius).clamp(-0.3, 0.4)
         ring = 1 - 0.7 * ((radius - 0.72) / 0.28).clamp(0, 1) ** 2

@@ -54,8 +54,9 @@ def iris_places(model: HeadModel) -> Places:
         centre = (model.joint_regressor[number] @ model.template).astype(np.float64)
         own = usable[np.argmax(model.skinning_weights[model.triangles[usable]].sum(1), axis=1) == number]
         corners = model.template[model.triangles[own]].astype(np.float64)
-        front = corners[..., 2].max() - centre[2]
-        tilt = np.arcsin(IRIS_RADIUS / front)
+        # The ball's radius: a cornea or a hollow iris moves few of its vertices.
+        radius = np.median(np.linalg.norm(corners.reshape(-1, 3) - centre, axis=1))
+        tilt = np.arcsin(IRIS_RADIUS / radius)
         for u, v in ((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1)):
             # A hair off the pole, where many triangles meet.
             side, up = np.sin(tilt) * u + 1e-5, np.sin(tilt) * v + 1e-5
