@@ -31,11 +31,12 @@ ALLOWED: dict[str, set[str]] = {
     "tracking": BASE | {"heads", "take", "encoder", "refine", "user_assets"},
     "rendering": BASE | {"heads", "take", "tracking"},
     "neural": BASE | {"heads", "rendering", "encoder"},
+    "detail": BASE | {"heads", "take", "tracking", "rendering", "export", "safe_npz"},
     "export": BASE | {"heads", "take", "retarget"},
     "compare": BASE | {"heads", "take", "export"},
     "commands": BASE
     | {"heads", "take", "refine", "tracking", "export", "rendering", "retarget", "doctor", "demo"}
-    | {"importers", "user_assets", "asset_import", "encoder"},
+    | {"importers", "user_assets", "asset_import", "encoder", "detail"},
     "demo": BASE | {"heads", "take", "tracking", "export", "rendering", "commands", "compare"},
     "doctor": BASE | {"user_assets", "heads", "take", "tracking", "demo", "encoder"},
     "worker": BASE | {"take", "tracking", "export", "commands"},

@@ -19,6 +19,7 @@ from ..heads.head_model import HeadModel
 from .looks import Look
 from .pixel_paint import card_light, surface_light
 from .raster import Raster, rasterize
+from .relief import Relief, relief_light
 from .texture import HeadPaint, head_paint, light_basis, vertex_normals, visible_from
 
 __all__ = ["Look", "encoded", "render_head", "render_vertices", "shade_vertices"]
@@ -95,6 +96,7 @@ def render_head(
     look: Look | None = None,
     *,
     supersample: int = 2,
+    relief: Relief | None = None,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Paint one head.
 
@@ -105,13 +107,14 @@ def render_head(
         width, height: picture size in pixels.
         look: colours and lamps; clay where none is given.
         supersample: 1, or samples per pixel and axis.
+        relief: wrinkles and other fine heights of the skin.
 
     Returns:
         image (H, W, 3) uint8 sRGB, not multiplied by alpha, and alpha (H, W) float32 in 0..1.
     """
     one = {k: np.atleast_2d(np.asarray(v)) for k, v in parameters.items() if v is not None}
     vertices = np.asarray(decode(model, one).vertices[0], np.float32)
-    return render_vertices(model, vertices, camera, width, height, look, supersample=supersample)
+    return render_vertices(model, vertices, camera, width, height, look, supersample=supersample, relief=relief)
 
 
 def render_vertices(
@@ -123,6 +126,7 @@ def render_vertices(
     look: Look | None = None,
     *,
     supersample: int = 2,
+    relief: Relief | None = None,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """:func:`render_head` from decoded vertices (V, 3)."""
     look = Look.clay() if look is None else look
@@ -140,6 +144,8 @@ def render_vertices(
     seen = np.flatnonzero(solid.covered.ravel())
     if len(seen):
         light[:3, seen] = surface_light(model, paint, look, solid, seen, normals, diffuse, gloss)
+        if relief is not None:
+            light[:3, seen] *= relief_light(model, relief, look, solid, seen, vertices, normals)
         light[3, seen] = 1
     cards = np.flatnonzero(paint.card)
     if len(cards):
