@@ -15,6 +15,7 @@ import bpy
 from smirk_core.heads.head_model import HeadModel
 
 from .eye_materials import EYE_BUILDERS, EYE_COLOURS
+from .hair_materials import HAIR_BUILDERS
 from .nodes import Nodes
 from .paint import PAINT, add_paint
 
@@ -101,16 +102,6 @@ def _tongue(nodes: Nodes) -> None:
     nodes.bump(nodes.noise(scale=120.0, detail=2.0, roughness=0.6), strength=0.3, distance=0.0008)
 
 
-def _lash(nodes: Nodes) -> None:
-    nodes.plain((0.14, 0.10, 0.08), roughness=0.55, specular=0.2)
-
-
-def _brow(nodes: Nodes) -> None:
-    """Strokes are far broader than hairs, so skin shines through them."""
-    nodes.plain((0.36, 0.26, 0.20), roughness=0.6, specular=0.15)
-    nodes.set("Alpha", 0.5)
-
-
 _BUILDERS: dict[str, Callable[[Nodes], None]] = {
     "skin": _skin,
     "lips": _lips,
@@ -119,6 +110,5 @@ _BUILDERS: dict[str, Callable[[Nodes], None]] = {
     "teeth": _teeth,
     "gums": _gums,
     "tongue": _tongue,
-    "lash": _lash,
-    "brow": _brow,
+    **HAIR_BUILDERS,
 }

@@ -40,6 +40,11 @@ class Nodes:
         self._shader = next(n for n in self._tree.nodes if n.type == "BSDF_PRINCIPLED")
         self._made = 0
 
+    @property
+    def material(self) -> Any:
+        """What the tree belongs to."""
+        return self._material
+
     def set(self, name: str, value: Any) -> None:
         """Set an input of the Principled BSDF."""
         socket = self._input(name)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BROW_CELLS", "BrowCards", "brow_cards", "card_uvs", "place_brow"]
+__all__ = ["BROW_CELLS", "BROW_WIDTHS", "BrowCards", "brow_cards", "card_uvs", "place_brow"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -31,7 +31,7 @@ _HALF = (1.5, 2.2, 2.4, 2.2, 1.9, 1.5, 1.0, 0.45)
 _TURN = (1.05, 0.85, 0.5, 0.32, 0.22, 0.14, 0.08, 0.05)
 _LENGTH = (6.0, 7.5, 8.5, 8.5, 8.5, 8.0, 7.0, 5.0)
 _LIFT = np.array([0.12, 0.62, 0.5])  # mm over the skin at root, middle, tip
-_WIDTH = np.array([0.27, 0.36, 0.07])  # half of it, mm
+BROW_WIDTHS = np.array([0.27, 0.36, 0.07])  # half of it at root, middle and tip, mm
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def brow_cards(count: int = 72, seed: int = 7) -> BrowCards:
     across_line = np.stack([pieces[:, 0], pieces.sum(axis=1), pieces[:, 1]], axis=1)
     across_line /= np.linalg.norm(across_line, axis=-1, keepdims=True)
     side = np.stack([-across_line[..., 1], across_line[..., 0]], axis=-1)
-    wide = (_WIDTH * at((0.8, 1, 1, 1, 0.95, 0.85, 0.7, 0.55))[:, None])[..., None]
+    wide = (BROW_WIDTHS * at((0.8, 1, 1, 1, 0.95, 0.85, 0.7, 0.55))[:, None])[..., None]
     strip = np.stack([line - side * wide, line + side * wide], axis=2)  # (K, rows, 2, 2)
     # Later tufts lie over earlier ones, as hair overlaps outwards.
     lifts = np.broadcast_to(_LIFT[None, :, None] + 0.12 * random.random((count, 1, 1)), (count, ROWS, 2))

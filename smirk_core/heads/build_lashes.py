@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .build_brows import card_uvs
 
-__all__ = ["LASH_CELLS", "LashCards", "lash_cards", "place_lashes"]
+__all__ = ["LASH_CELLS", "LASH_WIDTHS", "LOWER", "UPPER", "LashCards", "lash_cards", "place_lashes"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -20,12 +20,12 @@ UPPER, LOWER = 38, 24
 LASH_CELLS = (8, 8)  # columns and rows of the texture: one cell a tuft
 # Rows of a tuft: half width in mm, and shares of its length (away from the opening, outward from the eyeball).
 # Upper lashes leave the margin straight out, sagging a little, and curl up; lower ones bend down at once.
-_WIDTH = np.array([0.30, 0.24, 0.13, 0.03])
+LASH_WIDTHS = np.array([0.30, 0.24, 0.13, 0.03])
 _CURVES = {
     "upper": np.array([[0.0, 0.0], [-0.02, 0.36], [0.15, 0.66], [0.44, 0.84]]),
     "lower": np.array([[0.0, 0.0], [0.10, 0.30], [0.28, 0.56], [0.54, 0.74]]),
 }
-_ROWS = len(_WIDTH)
+_ROWS = len(LASH_WIDTHS)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def lash_cards(outer: int, inner: int, count: int, seed: int = 3) -> LashCards:
         curve = _CURVES[lid][None] * (length * np.cos(lean))[:, None, None]
         # The lean grows along the hair, so that tufts fan out instead of standing askew.
         side = (np.sin(lean) * length)[:, None] * np.array([0.0, 0.2, 0.55, 1.0])
-        wide = _WIDTH * (1.0 if lid == "upper" else 0.72)
+        wide = LASH_WIDTHS * (1.0 if lid == "upper" else 0.72)
         edge = side[..., None] + np.stack([-wide, wide], axis=-1)  # (K, rows, 2)
         rest = np.broadcast_to(curve[:, :, None], (*edge.shape, 2))
         offsets.append(np.concatenate([edge[..., None], rest], axis=-1))
