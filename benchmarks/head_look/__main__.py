@@ -72,13 +72,13 @@ def render_sheets(folder: Path, names: list[str], options: argparse.Namespace) -
 
 
 def main() -> int:
-    from .sheets import SHEETS
+    from .sheets import SHEETS, SLOW
 
     names = [*SHEETS, BESIDE]
     words = "; ".join(f"{n}: {w}" for n, (_, w) in SHEETS.items())
     parser = argparse.ArgumentParser(prog="python -m benchmarks.head_look", description=__doc__, epilog=words)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the sheets")
-    parser.add_argument("--sheet", nargs="+", choices=names, default=names, help="which; all by default")
+    parser.add_argument("--sheet", nargs="+", choices=names, help=f"which; all but {', '.join(SLOW)} by default")
     parser.add_argument("--cells", nargs="+", metavar="WORD", help="only pictures whose label has one of these words")
     parser.add_argument("--size", type=int, default=288, help="pixels of a usual picture")
     parser.add_argument("--samples", type=int, default=24, help="of Cycles, before denoising")
@@ -87,6 +87,7 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="prototype's sheets, photographs")
     parser.add_argument("--force", action="store_true", help="render again what is there")
     options = parser.parse_args()
+    options.sheet = options.sheet or [n for n in names if n not in SLOW]
     try:
         rendered = [n for n in options.sheet if n != BESIDE]
         if rendered:

@@ -12,7 +12,7 @@ from .dressing import Person
 from .studio import Engine
 from .subject import Pose
 
-__all__ = ["SHEETS", "Cell", "Sheet"]
+__all__ = ["SHEETS", "SLOW", "Cell", "Sheet"]
 
 WHOLE, FACE, EYES, EYE, MOUTH = 0.31, 0.235, 0.115, 0.062, 0.085  # metres that a picture shows
 
@@ -126,9 +126,11 @@ def _wrinkles() -> Sheet:
 def _viewport() -> Sheet:
     poses = {"neutral": Pose(yaw=20.0), "smile": Pose(EXPRESSIONS["smile"], yaw=-20.0),
              "surprise": Pose(EXPRESSIONS["surprise"], yaw=20.0)}  # fmt: skip
-    rows: list[tuple[str, Engine]] = [("solid", "solid"), ("material preview", "preview")]
-    cells = [Cell(f"{words}: {n}", pose=p, engine=engine) for words, engine in rows for n, p in poses.items()]
-    return Sheet(tuple(cells), 3)
+    return Sheet(tuple(Cell(name, pose=pose, engine="solid") for name, pose in poses.items()), 3, 1.5)
+
+
+def _preview() -> Sheet:
+    return Sheet((Cell("front", engine="preview"), Cell("three-quarter", pose=Pose(yaw=30.0), engine="preview")), 2)
 
 
 SHEETS: dict[str, tuple[Callable[[], Sheet], str]] = {
@@ -139,5 +141,7 @@ SHEETS: dict[str, tuple[Callable[[], Sheet], str]] = {
     "gaze": (_gaze, "both eyes, eight directions and lids"),
     "mouth": (_mouth, "the mouth close up, twelve shapes"),
     "wrinkles": (_wrinkles, "six expressions without and with wrinkles"),
-    "viewport": (_viewport, "Blender's solid view (Workbench) and material preview (EEVEE)"),
+    "viewport": (_viewport, "Blender's solid view, drawn by Workbench"),
+    "preview": (_preview, "EEVEE; minutes a picture without a graphics card, so only where asked for"),
 }
+SLOW = ("preview",)

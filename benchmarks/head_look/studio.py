@@ -54,8 +54,6 @@ class Studio:
         if threads:
             render.threads_mode, render.threads = "FIXED", threads
         scene.display_settings.display_device = "sRGB"
-        scene.view_settings.view_transform = "AgX"
-        scene.view_settings.look = "AgX - Medium High Contrast"
         scene.view_settings.exposure, scene.view_settings.gamma = EXPOSURE, 1.0
         self._camera()
         self._lamps()
@@ -120,6 +118,9 @@ class Studio:
             RuntimeError: Blender cannot render, for instance because there is no OpenGL for the viewport's engines.
         """
         self.scene.render.engine = ENGINES[engine]
+        view: Any = self.scene.view_settings
+        view.view_transform = "Standard" if engine == "solid" else "AgX"  # as the solid view does
+        view.look = "None" if engine == "solid" else "AgX - Medium High Contrast"
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.stem}.part.png")
         self.scene.render.filepath = str(part)
