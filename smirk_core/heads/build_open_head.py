@@ -84,12 +84,15 @@ def build() -> Arrays:
     """
     from .build_assembly import MATERIALS, build_assembly
     from .build_correctives import ANGLES, build_correctives
+    from .build_cranium import cranium_share, smooth_cranium
     from .build_expressions import EXPRESSION_NAMES, expression_basis, eyelid_basis, face_unit
     from .build_identity import build_identity, build_population
     from .build_layout import build_layout
     from .build_makehuman import load_makehuman
-    from .build_regions import build_regions, build_uvs
+    from .build_regions import build_regions
+    from .build_seating import seat_eyes
     from .build_skeleton import JOINT_NAMES, JOINT_PARENTS, build_skeleton, skinning_jacobian
+    from .build_uvs import build_uvs
 
     human = load_makehuman()
     assembly = build_assembly(human, build_layout(human))
@@ -97,18 +100,22 @@ def build() -> Arrays:
     identity = build_identity(assembly, population)
 
     shift = ORIGIN_EYES - identity.centres.mean(axis=0)
-    template, centres = identity.template + shift, identity.centres + shift
-    blinks = eyelid_basis(human, assembly, template, centres, identity.radius)
+    seated = seat_eyes(assembly, identity.template + shift, identity.basis)
+    template, centres, radius = seated.template, seated.centres, seated.radius
+    regions = build_regions(assembly, template)
+    cranium = cranium_share(assembly, template, regions)
+    basis = smooth_cranium(assembly, template, cranium, seated.basis)
+    blinks = eyelid_basis(human, assembly, template, centres, radius)
     jaw_open = assembly.layout.crop @ face_unit(human, assembly, "jawOpen")
     skeleton = build_skeleton(human, assembly, template, jaw_open)
     jacobian = skinning_jacobian(skeleton.weights[assembly.slices["skin"]], 2, skeleton.jaw_angle)
-    expressions = expression_basis(human, assembly, template, centres, identity.radius, np.linalg.inv(jacobian))
-    correctives, features = build_correctives(human, assembly, template, centres, identity.radius, skeleton)
+    expressions = expression_basis(human, assembly, template, centres, radius, np.linalg.inv(jacobian))
+    correctives, features = build_correctives(human, assembly, template, centres, radius, skeleton)
     uvs, polygon_uvs = build_uvs(assembly, template)
     arrays: Arrays = {
         "template": template.astype(np.float32),
         "polygons": assembly.polygons.astype(np.int16),
-        "identity_basis": identity.basis.astype(np.float16),
+        "identity_basis": basis.astype(np.float16),
         "expression_basis": expressions.astype(np.float16),
         "eyelid_basis": blinks.astype(np.float16),
         "corrective_basis": correctives.astype(np.float16),
@@ -121,10 +128,10 @@ def build() -> Arrays:
     }
     figures = identity.figures | {
         "float16_error_mm": half_precision_error(
-            [identity.basis, expressions, blinks, correctives], [2.0, 1.0, 1.0, 0.4]
+            [basis, expressions, blinks, correctives], [2.0, 1.0, 1.0, 0.4]
         )
     }
-    arrays |= {f"region/{k}": v for k, v in build_regions(assembly, template).items()}
+    arrays |= {f"region/{k}": v for k, v in regions.items()}
     header = {
         "name": "open-1",
         "digest": array_digest(arrays),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named regions of vertices and the texture layout of the open head."""
+"""Named regions of vertices of the open head."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import numpy.typing as npt
 
 from .build_assembly import MATERIALS, Assembly
 
-__all__ = ["build_regions", "build_uvs"]
+__all__ = ["build_regions"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
-Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def _within(assembly: Assembly, material: str) -> Mask:
@@ -86,85 +85,3 @@ def build_regions(assembly: Assembly, template: Floats) -> dict[str, Mask]:
         "lashes": of("left_lashes", "right_lashes"),
         "brow_strips": of("left_brow", "right_brow"),
     }
-
-
-def _fit(points: Floats, box: Box) -> Floats:
-    """Scale (n, 2) points into a box (left, bottom, right, top), keeping their proportions."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    scale = min((box[2] - box[0]) / (high[0] - low[0]), (box[3] - box[1]) / (high[1] - low[1]))
-    return (points - low) * scale + [box[0], box[1]]
-
-
-def build_uvs(assembly: Assembly, template: Floats) -> tuple[Floats, Ints]:
-    """(T, 2) texture points and (P, 4) indices.
-
-    The outer skin is unrolled around the head with its seam at the back of the midline: the face is upright in the
-    middle of the square. Mouth, sockets and every other part have islands of their own in a strip at the bottom.
-    """
-    eyes = np.mean([template[assembly.slices[n]].mean(axis=0) for n in ("left_eye", "right_eye")], axis=0)
-    offset = template - (eyes - [0, 0, 0.085])
-    polygons, part = assembly.polygons, assembly.polygon_part
-    points: list[Floats] = []
-    indices = np.full(polygons.shape, -1)
-    count = 0
-
-    def island(mask: Mask, plane: Floats, box: Box | None, seam: Mask | None = None) -> None:
-        nonlocal count
-        corners = polygons[mask]
-        # A vertex on the seam has two texture points; the polygon's side of the head chooses.
-        keys = corners * 2
-        if seam is not None:
-            side = template[corners, 0].mean(axis=1) < 0
-            keys = keys + (seam[corners] & side[:, None])
-        keys = np.where(corners >= 0, keys, -1)
-        used = np.unique(keys[keys >= 0])
-        flat = plane[used // 2].copy()
-        if seam is not None:
-            flat[(used % 2) == 1, 0] *= -1
-        points.append(_fit(flat, box) if box else flat)
-        indices[mask] = np.where(keys >= 0, count + np.searchsorted(used, keys), -1)
-        count += len(used)
-
-    skin = part == "skin"
-    socket = np.zeros(assembly.count, bool)
-    socket[assembly.layout.sockets.ravel()] = True
-    mouth = skin & (assembly.materials == MATERIALS.index("mouth"))
-    sockets = skin & socket[polygons].any(axis=1)
-    outer = skin & ~mouth & ~sockets
-
-    # Around: the angle, wider in front. Up: the height, with flat parts (crown, under the chin) pulled apart.
-    radius = np.hypot(offset[:, 0], offset[:, 2])
-    angle = np.arctan2(np.abs(offset[:, 0]), offset[:, 2]) / np.pi
-    around = np.where(offset[:, 0] < 0, -1, 1) * angle**0.85
-    pull = np.interp(offset[:, 1], [-0.11, -0.06, 0.05, 0.12], [0.45, 0.0, 0.0, -0.55])
-    height = offset[:, 1] + pull * radius
-    low, high = height[assembly.slices["skin"]].min(), height[assembly.slices["skin"]].max()
-    plane = np.stack([0.5 + 0.495 * around, 0.13 + 0.865 * (height - low) / (high - low)], axis=1) - [0.5, 0]
-    back = (np.abs(template[:, 0]) < 1e-7) & (offset[:, 2] < 0)
-    island(outer, plane, None, seam=back)
-    points[0] += [0.5, 0]
-
-    front = template[:, :2]
-    island(mouth, np.stack([template[:, 0], template[:, 1] * 0.6 + template[:, 2]], axis=1), (0.005, 0.005, 0.12, 0.12))
-    left = template[polygons[:, 0], 0] > 0
-    island(sockets & left, front, (0.125, 0.065, 0.18, 0.12))
-    island(sockets & ~left, front, (0.125, 0.005, 0.18, 0.06))
-    for name, box, sign in (("left_eye", (0.19, 0.005, 0.30, 0.12), 1), ("right_eye", (0.31, 0.005, 0.42, 0.12), -1)):
-        # The eye as seen from the front, its back folded outward: the pupil is the middle.
-        ball = assembly.ball / np.linalg.norm(assembly.ball, axis=1, keepdims=True)
-        reach = np.arccos(np.clip(ball[:, 2], -1, 1))
-        length = np.maximum(np.hypot(ball[:, 0], ball[:, 1]), 1e-9)
-        disc = np.zeros((assembly.count, 2))
-        disc[assembly.slices[name]] = ball[:, :2] / length[:, None] * reach[:, None] * [sign, 1]
-        island(part == name, disc, box)
-    arch = np.stack([np.arctan2(template[:, 0], offset[:, 2] + 0.03), template[:, 1] * 14], axis=1)
-    island(part == "upper_teeth", arch, (0.43, 0.065, 0.60, 0.12))
-    island(part == "lower_teeth", arch, (0.43, 0.005, 0.60, 0.06))
-    island(part == "tongue", template[:, [0, 2]], (0.61, 0.005, 0.70, 0.12))
-    strips = (
-        ("left_lashes", (0.71, 0.065, 0.78, 0.12)), ("right_lashes", (0.71, 0.005, 0.78, 0.06)),
-        ("left_brow", (0.79, 0.065, 0.90, 0.12)), ("right_brow", (0.79, 0.005, 0.90, 0.06)),
-    )  # fmt: skip
-    for name, box in strips:
-        island(part == name, front, box)
-    return np.concatenate(points), indices
