@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cranium that varies as craniums do: wide, smooth changes of an egg, never a flat top or an edge.
 
-MakeHuman's targets for the head's shape push single bands of its scalp. Behind the hairline each displacement is
-replaced by the nearest one that is a quadratic function of the direction from the middle of the skull, and blended
-over where the scalp meets face, ears and neck. That is linear, so what a coefficient means does not change.
+MakeHuman's targets for the head's shape push single bands of its scalp. Above the brows and behind the ears each
+displacement is replaced by the nearest one that is affine, which turns an egg into another egg, and blended over
+where it meets face, ears and neck. That is linear, so what a coefficient means does not change.
 """
 
 from __future__ import annotations
@@ -19,30 +19,23 @@ from .build_skeleton import smooth
 __all__ = ["cranium_share", "smooth_cranium"]
 
 Floats = npt.NDArray[np.floating[Any]]
-_BAND = 9  # rounds of averaging that make the border soft
-_RIPPLES = 6  # rounds of averaging of the template, which takes single bumps off
+_BAND = 5  # rounds of averaging that make the border soft
 
 
-def cranium_share(assembly: Assembly, template: Floats, scalp: npt.NDArray[np.bool_]) -> Floats:
+def cranium_share(assembly: Assembly, template: Floats, regions: dict[str, npt.NDArray[np.bool_]]) -> Floats:
     """(S,) 0 on face, ears and neck, rising to 1 over the crown.
 
     Args:
-        template: (V, 3); ``scalp``: (V,) bool, its region.
+        template: (V, 3); ``regions``: name -> (V,) bool.
     """
     skin = assembly.slices["skin"]
-    inside = scalp[skin].astype(float)
+    inside = (regions["scalp"] | regions["forehead"])[skin].astype(float)
     share = np.clip(2 * smooth(inside, assembly, _BAND) - 1, 0, 1) * inside
-    eyes = template[assembly.slices["left_eye"], 1].mean()
-    # From the height of the eyes upwards: the nape belongs to the neck.
-    rise = np.clip((template[skin, 1] - (eyes - 0.02)) / 0.05, 0, 1)
-    return share * rise * rise * (3 - 2 * rise)
-
-
-def _quadratics(points: Floats) -> Floats:
-    """(n, 9) functions of the direction from the middle of the points: constant, linear, quadratic."""
-    way = points - (points.max(axis=0) + points.min(axis=0)) / 2
-    x, y, z = (way / np.linalg.norm(way, axis=1, keepdims=True)).T
-    return np.stack([np.ones_like(x), x, y, z, x * y, y * z, x * z, x * x - y * y, 3 * z * z - 1], axis=1)
+    eyes = template[assembly.slices["left_eye"]].mean(axis=0)
+    # From above the brows upwards, and behind the ears from the height of the eyes: the nape belongs to the neck.
+    ahead = np.clip((template[skin, 2] - (eyes[2] - 0.09)) / 0.06, 0, 1)
+    rise = np.clip((template[skin, 1] - (eyes[1] - 0.025 + 0.06 * ahead)) / 0.05, 0, 1)
+    return np.clip(1.6 * share, 0, 1) * rise * rise * (3 - 2 * rise)
 
 
 def smooth_cranium(assembly: Assembly, template: Floats, share: Floats, field: Floats) -> Floats:
@@ -54,10 +47,12 @@ def smooth_cranium(assembly: Assembly, template: Floats, share: Floats, field: F
     skin = assembly.slices["skin"]
     rest = template[skin]
     near = np.flatnonzero(smooth((share > 0).astype(float), assembly, 3) > 0.02)  # with the ring where it must fit
-    basis = _quadratics(rest[near])
-    # Vertices count by the area that they stand for; the border, which stays, counts more.
-    weight = np.where(share[near] < 0.5, 2.0, 1.0)[:, None]
-    solve = np.linalg.pinv(basis * np.sqrt(weight)) * np.sqrt(weight).T
+    basis = np.concatenate([rest[near], np.ones((len(near), 1))], axis=1)
+    # Every patch of the surface counts alike, however many vertices it has; the border, which stays, counts more.
+    distance = np.linalg.norm(rest[near][:, None] - rest[near][None], axis=2)
+    weight = np.where(share[near] < 0.5, 2.0, 1.0) / (distance < 0.02).sum(axis=1)
+    root = np.sqrt(weight)[:, None]
+    solve = np.linalg.pinv(basis * root) * root.T
     result = field.copy()
     own = field[..., skin, :]
     fitted = np.einsum("nm,...mc->...nc", basis @ solve, own[..., near, :])

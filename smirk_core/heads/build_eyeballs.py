@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The eyeball as a mesh of its own: white, concave iris and pupil, and the cornea as a clear shell in front.
 
-The measures are textbook means of adults: a visible iris of 11.7 mm (Rüfer et al. 2005), a cornea of 7.9 mm radius,
-which makes a cap of 2.6 mm, and a pupil's plane 3 mm behind its apex. The shell is open: its edge dives under the
+The measures are textbook means of adults: a visible iris of 11.7 mm (Rüfer et al. 2005), a cornea of 8.2 mm radius,
+which makes a cap of 2.45 mm, and a pupil's plane 3 mm behind its apex. The shell is open: its edge dives under the
 white, so that no rim shows.
 """
 
@@ -20,9 +20,9 @@ __all__ = ["EYE_RADIUS", "EYE_SEGMENTS", "IRIS_RADIUS", "corneal_reach", "eyebal
 Floats = npt.NDArray[np.floating[Any]]
 EYE_SEGMENTS = 40
 MM = 1e-3
-EYE_RADIUS = 12.5 * MM
+EYE_RADIUS = 12.3 * MM
 IRIS_RADIUS = 5.85 * MM
-_CORNEA_RADIUS = 7.9  # all below in mm, of a ball of EYE_RADIUS
+_CORNEA_RADIUS = 8.2  # all below in mm, of a ball of EYE_RADIUS
 _BALL, _IRIS = EYE_RADIUS / MM, IRIS_RADIUS / MM
 _LIMBUS = np.sqrt(_BALL**2 - _IRIS**2)  # height of the plane of the limbus over the ball's centre
 _MIDDLE = _LIMBUS - np.sqrt(_CORNEA_RADIUS**2 - _IRIS**2)  # centre of the cornea's sphere

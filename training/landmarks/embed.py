@@ -146,6 +146,14 @@ def as_embedding(model: HeadModel, places: Places) -> LandmarkEmbedding:
     )
 
 
+def with_irises(model: HeadModel, embedding: LandmarkEmbedding) -> LandmarkEmbedding:
+    """An embedding with its irises placed anew: for another mesh of the eyes behind the same skin."""
+    iris = iris_places(model)
+    triangles, barycentric = embedding.triangles.copy(), embedding.barycentric.copy()
+    triangles[_SKIN:], barycentric[_SKIN:] = iris.triangles, iris.barycentric
+    return LandmarkEmbedding(triangles, barycentric.astype(np.float32), embedding.weight)
+
+
 def save(embedding: LandmarkEmbedding, path: Path = EMBEDDING_PATH) -> None:
     """Write all three sets; the file appears whole or not at all."""
     arrays = {}
@@ -179,9 +187,13 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--head", type=Path, default=OPEN_HEAD_PATH)
     parser.add_argument("-o", "--output", type=Path, default=EMBEDDING_PATH)
+    parser.add_argument("--irises-only", action="store_true", help="keep the skin's points, place only the irises")
     options = parser.parse_args()
 
     model = load_open_head(options.head)
+    if options.irises_only:
+        save(with_irises(model, model.landmarks["mediapipe_478"]), options.output)
+        return
     vertex_partner, point_partner = vertex_partners(model), mirror_permutation()
     with ProcessPoolExecutor(options.processes) as pool:
         share = options.identities // options.processes
