@@ -1,39 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The skin of the footage on the head: projected from the present frame, packed into the .blend, and off again."""
+"""The skin of footage and photos on the head: one frame, or the best frames of a clip, and other photos of the person.
+
+The image is packed into the .blend and can be painted on; :mod:`.photo_skin` puts it on and takes it off.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import bpy
 import numpy as np
 
 from smirk_core.errors import MediaError, TakeError
-from smirk_core.heads.decode import decode
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.rendering.photo_texture import PhotoTexture, project_photo
+from smirk_core.progress import Progress, silent
+from smirk_core.rendering.photo_texture import (
+    PhotoTexture,
+    PhotoView,
+    TextureOptions,
+    blend_photos_steps,
+    take_views_steps,
+)
 from smirk_core.take import Take
 from smirk_core.tracking.media import Frame, Media, open_media
 
 from .footage import load_footage
-from .look import COLOURS, colour_of, has_look, set_colour
-from .materials import PART_PROPERTY
-from .nodes import linear
+from .photo_skin import has_photo_texture, remove_photo_texture, wear
 from .refine import take_time
 from .rig import HeadObjects, model_of
 from .take_store import take_of
 
-__all__ = ["add_photo_texture", "has_photo_texture", "picture_at", "remove_photo_texture"]
+__all__ = [
+    "add_photo_texture",
+    "has_photo_texture",
+    "picture_at",
+    "remove_photo_texture",
+    "row_at",
+    "texture_steps",
+]
 
-_NODE, _UV = "Smirk photo", "Smirk photo UV"
-_BEFORE = "smirk_before_photo"  # custom property of a material: the node that coloured it before
-_COLOURS = "smirk_colours_before_photo"  # custom property of the mesh: its look before
-_SKIN = ("skin", "lips")
-
-
-def has_photo_texture(mesh: bpy.types.Object) -> bool:
-    """Whether the head wears a photo."""
-    return any(m.node_tree.nodes.get(_NODE) is not None for m in _materials(mesh))
+Photo = str | os.PathLike[str] | Take | bpy.types.Action
+_SLIM = "This add-on comes without a reader of films: take the skin from a photo."
+Steps = Generator[tuple[str, int, int], None, PhotoTexture]
 
 
 def add_photo_texture(
@@ -41,19 +51,31 @@ def add_photo_texture(
     take: bpy.types.Action | Take,
     *,
     frame: float | None = None,
+    photos: Sequence[Photo] = (),
+    count: int = 6,
     size: int = 1024,
     mirror: bool = True,
+    light: float = 1.0,
+    glare: bool = True,
+    brows: bool = True,
     model: HeadModel | None = None,
+    progress: Progress = silent,
 ) -> bpy.types.Image:
     """Project the footage's skin onto a head and use it as its colour.
 
     Args:
         head: the head.
         take: the take whose footage is used, as its action or itself.
-        frame: scene frame (of an action) or number of the row (of a take); the present frame or the first if not given.
+        frame: scene frame (of an action) or number of the row (of a take); the best frames of the clip if not given.
+        photos: more pictures of the same person: files, which are tracked first, or takes of photos or clips.
+        count: how many frames of a clip at most.
         size: pixels of the square texture.
         mirror: fill the hidden half from the other one.
+        light: how much of the light is taken off, 0 .. 1.
+        glare: take highlights off.
+        brows: keep the photo's brows and hide the head's own; else the other way round.
         model: the head's model; found by what the head remembers where not given.
+        progress: called for every frame and photo; may raise Cancelled, then nothing changes.
 
     Returns:
         The image, packed.
@@ -64,22 +86,78 @@ def add_photo_texture(
     """
     model = model_of(head) if model is None else model
     performance = take if isinstance(take, Take) else take_of(take)
-    if isinstance(take, Take):
-        row = round(frame or 0)
-    else:
-        scene = bpy.context.scene
-        at = scene.frame_current_final if frame is None else frame
-        row = int(np.abs(np.asarray(performance.times) - take_time(take, at)).argmin())
-    if "camera" not in performance.raw:
+    rows = None
+    if frame is not None:
+        rows = [round(frame)] if isinstance(take, Take) else [row_at(take, frame)]
+    options = TextureOptions(mirror=mirror, light=light, glare=glare, brows=brows)
+    more = [take_of(p) if isinstance(p, bpy.types.Action) else p for p in photos]
+    steps = texture_steps(model, performance, rows=rows, photos=more, count=count, size=size, options=options)
+    while True:
+        try:
+            progress(*next(steps))
+        except StopIteration as stop:
+            return wear(head, stop.value, brows=brows)
+
+
+def row_at(action: bpy.types.Action, frame: float) -> int:
+    """The row of an action's take that is played at a scene frame."""
+    return int(np.abs(np.asarray(take_of(action).times) - take_time(action, frame)).argmin())
+
+
+def texture_steps(
+    model: HeadModel,
+    take: Take,
+    *,
+    rows: Sequence[int] | None = None,
+    photos: Sequence[str | os.PathLike[str] | Take] = (),
+    count: int = 6,
+    size: int = 1024,
+    options: TextureOptions | None = None,
+) -> Steps:
+    """The work of :func:`add_photo_texture` in steps of about a second: (what is done, steps done, of how many).
+
+    Nothing of the scene is touched, so it may be dropped at any time.
+    """
+    options = options or TextureOptions()
+    views = yield from _views(model, take, rows, count)
+    for number, photo in enumerate(photos):
+        yield "Finding the face", number, len(photos)
+        if not isinstance(photo, Take):
+            from smirk_core.tracking.tracker import track
+
+            photo = track(bpy.path.abspath(os.fspath(photo)), head=model)
+        views += yield from _views(model, photo, None, count)
+    return (yield from blend_photos_steps(model, views, size=size, options=options))
+
+
+def _views(
+    model: HeadModel, take: Take, rows: Sequence[int] | None, count: int
+) -> Generator[tuple[str, int, int], None, list[PhotoView]]:
+    if "camera" not in take.raw:
         raise TakeError("The take does not say where in the picture the head is, so no skin can be taken from it.")
-    picture = picture_at(performance, row)
-    groups: dict[str, Any] = {
-        k: np.asarray(v[row])[None] for k, v in performance.parameters(raw=True).items() if len(v)
-    }
-    vertices = decode(model, groups).vertices[0]
-    texture = project_photo(model, vertices, performance.raw["camera"][row], picture, size=size, mirror=mirror)
-    remove_photo_texture(head)
-    return _wear(head, texture)
+    steps = take_views_steps(model, take, count=count, rows=rows, read=_read)
+    while True:
+        try:
+            done, total = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield "Looking at frames", done, total
+
+
+def _read(take: Take, rows: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Pictures of rows: one by a short cut, several in one pass."""
+    if len(rows) == 1 or take.info.kind == "photo":
+        for row in rows:
+            yield row, picture_at(take, row)
+        return
+    from smirk_core.rendering.photo_texture.frames import read_rows
+
+    if not take.info.source:
+        raise MediaError("The take has no footage, so no skin can be taken from it.")
+    try:
+        yield from read_rows(replace(take, info=replace(take.info, source=bpy.path.abspath(take.info.source))), rows)
+    except ImportError as error:
+        raise MediaError(_SLIM) from error
 
 
 def picture_at(take: Take, row: int) -> np.ndarray:
@@ -97,7 +175,7 @@ def picture_at(take: Take, row: int) -> np.ndarray:
     try:
         media = open_media(path, sequence=take.info.kind == "sequence", rate=rate)
     except ImportError as error:  # the slim add-on: films are read by the worker alone
-        raise MediaError("This add-on comes without a reader of films: take the skin from a photo.") from error
+        raise MediaError(_SLIM) from error
     wanted = float(take.times[row])
     # A little earlier and then by time stamp: rates vary, and the first frame's time need not be 0.
     begin = max(0, int(wanted * rate * 0.98) - 12) if media.info.kind == "video" else 0
@@ -135,69 +213,3 @@ def _photo(take: Take) -> np.ndarray:
     if image not in before:
         bpy.data.images.remove(image)
     return np.ascontiguousarray(np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8))
-
-
-def remove_photo_texture(head: HeadObjects) -> None:
-    """Give the head the skin back that it had before; nothing where it wears no photo."""
-    mesh, images = head.mesh, []
-    for material in _materials(mesh):
-        tree = material.node_tree
-        for name in (_NODE, _UV):
-            node = tree.nodes.get(name)
-            if node is not None:
-                images += [node.image] if name == _NODE and node.image is not None else []
-                tree.nodes.remove(node)
-        before = tree.nodes.get(material.get(_BEFORE, ""))
-        if before is not None:
-            socket = next((s for s in before.outputs if s.type == "RGBA" and s.enabled), before.outputs[0])
-            tree.links.new(socket, _shader(material).inputs["Base Color"])
-        if _BEFORE in material:
-            del material[_BEFORE]
-    if _COLOURS in mesh:
-        stored = np.array(str(mesh[_COLOURS]).split(), float).reshape(-1, 3)
-        for name, colour in zip(COLOURS, stored.tolist(), strict=False):
-            set_colour(mesh, name, tuple(colour))
-        del mesh[_COLOURS]
-    for image in set(images):
-        if image.users == 0:
-            bpy.data.images.remove(image)
-
-
-def _wear(head: HeadObjects, texture: PhotoTexture) -> bpy.types.Image:
-    mesh = head.mesh
-    size = len(texture.image)
-    image = bpy.data.images.new(f"{mesh.name} skin", size, size, alpha=False)
-    pixels = np.ones((size, size, 4), np.float32)
-    pixels[..., :3] = texture.image[::-1] / 255.0  # Blender counts rows from below; an 8 bit image is sRGB
-    image.pixels.foreach_set(pixels.ravel())
-    image.update()
-    image.pack()
-    if has_look(mesh):  # lips, stubble and exports fall back to the tone of the photo's skin
-        mesh[_COLOURS] = " ".join(repr(c) for name in COLOURS for c in colour_of(mesh, name))
-        set_colour(mesh, "Skin tone", linear(tuple(texture.tone.tolist()))[:3])  # pyright: ignore[reportArgumentType]
-    layer = mesh.data.uv_layers[0].name if len(mesh.data.uv_layers) else ""
-    for material in _materials(mesh):
-        tree = material.node_tree
-        socket = _shader(material).inputs["Base Color"]
-        if socket.is_linked:
-            material[_BEFORE] = socket.links[0].from_node.name
-        place = tree.nodes.new("ShaderNodeUVMap")
-        place.name = place.label = _UV
-        place.uv_map = layer
-        node = tree.nodes.new("ShaderNodeTexImage")
-        node.name = node.label = _NODE
-        node.image = image
-        place.location, node.location = (-620, 560), (-420, 560)
-        tree.links.new(place.outputs["UV"], node.inputs["Vector"])
-        tree.links.new(node.outputs["Color"], socket)
-    return image
-
-
-def _materials(mesh: bpy.types.Object) -> list[Any]:
-    """The materials of a head that show skin, of this file."""
-    found = dict.fromkeys(s.material for s in mesh.material_slots if s.material is not None)
-    return [m for m in found if m.library is None and m.node_tree is not None and m.get(PART_PROPERTY) in _SKIN]
-
-
-def _shader(material: Any) -> Any:
-    return next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")

@@ -36,6 +36,7 @@ MODULES: tuple[str, ...] = (
     "panels.character",
     "properties.head",
     "operators.head",
+    "operators.texture",
     "panels.head",
     "operators.files",
     "panels.files",

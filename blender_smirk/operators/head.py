@@ -17,14 +17,12 @@ from .. import preset_icons
 from ..gaze import clear_gaze, has_gaze, set_gaze
 from ..identity import add_identity_keys, bake_identity
 from ..likeness import live_sliders, randomise_identity, reset_identity, symmetrise_identity
-from ..look import has_look
-from ..photo_texture import add_photo_texture, has_photo_texture, remove_photo_texture
 from ..posing import apply_preset, has_arkit_keys, is_animated, make_symmetric
 from ..rig import HeadObjects, model_of
 from ..texts import head as words
-from .base import chosen_head, chosen_take, run_reported
+from .base import chosen_head, run_reported
 
-__all__ = ["CLASSES", "refusal"]
+__all__ = ["CLASSES", "OnHead", "refusal"]
 
 
 def refusal(context: bpy.types.Context) -> str:
@@ -37,7 +35,7 @@ def refusal(context: bpy.types.Context) -> str:
     return ""
 
 
-class _OnHead:
+class OnHead:
     """Works on the chosen head."""
 
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
@@ -79,7 +77,7 @@ def _keys() -> Any:
     return BoolProperty(name=words.INSERT_KEYS[0], description=words.INSERT_KEYS[1])
 
 
-class SMIRK_OT_identity_sliders(_OnHead, bpy.types.Operator):
+class SMIRK_OT_identity_sliders(OnHead, bpy.types.Operator):
     bl_idname = "smirk.identity_sliders"
     bl_label, bl_description = words.SLIDERS
     if not TYPE_CHECKING:
@@ -90,7 +88,7 @@ class SMIRK_OT_identity_sliders(_OnHead, bpy.types.Operator):
         add_identity_keys(head, model, min(self.count, model.identity_size))
 
 
-class SMIRK_OT_bake_identity(_OnHead, bpy.types.Operator):
+class SMIRK_OT_bake_identity(OnHead, bpy.types.Operator):
     bl_idname = "smirk.bake_identity"
     bl_label, bl_description = words.BAKE
 
@@ -102,7 +100,7 @@ class SMIRK_OT_bake_identity(_OnHead, bpy.types.Operator):
         bake_identity(head, model_of(head))
 
 
-class SMIRK_OT_symmetrise_face(_OnHead, bpy.types.Operator):
+class SMIRK_OT_symmetrise_face(OnHead, bpy.types.Operator):
     bl_idname = "smirk.symmetrise_face"
     bl_label, bl_description = words.SYMMETRISE
     if not TYPE_CHECKING:
@@ -112,7 +110,7 @@ class SMIRK_OT_symmetrise_face(_OnHead, bpy.types.Operator):
         symmetrise_identity(head, self.strength)
 
 
-class SMIRK_OT_random_face(_OnHead, bpy.types.Operator):
+class SMIRK_OT_random_face(OnHead, bpy.types.Operator):
     bl_idname = "smirk.random_face"
     bl_label, bl_description = words.RANDOMISE
     if not TYPE_CHECKING:
@@ -128,7 +126,7 @@ class SMIRK_OT_random_face(_OnHead, bpy.types.Operator):
         randomise_identity(head, self.seed, spread=self.spread, likeness=self.likeness)
 
 
-class SMIRK_OT_reset_face(_OnHead, bpy.types.Operator):
+class SMIRK_OT_reset_face(OnHead, bpy.types.Operator):
     bl_idname = "smirk.reset_face"
     bl_label, bl_description = words.RESET
 
@@ -136,7 +134,7 @@ class SMIRK_OT_reset_face(_OnHead, bpy.types.Operator):
         reset_identity(head)
 
 
-class SMIRK_OT_apply_preset(_OnHead, bpy.types.Operator):
+class SMIRK_OT_apply_preset(OnHead, bpy.types.Operator):
     bl_idname = "smirk.apply_preset"
     bl_label, bl_description = words.APPLY_PRESET
     if not TYPE_CHECKING:
@@ -153,7 +151,7 @@ class SMIRK_OT_apply_preset(_OnHead, bpy.types.Operator):
         _tell_unkeyed(self, head, self.insert_keys)
 
 
-class SMIRK_OT_even_expression(_OnHead, bpy.types.Operator):
+class SMIRK_OT_even_expression(OnHead, bpy.types.Operator):
     bl_idname = "smirk.even_expression"
     bl_label, bl_description = words.EVEN
     if not TYPE_CHECKING:
@@ -175,7 +173,7 @@ def _tell_unkeyed(operator: Any, head: HeadObjects, keyed: bool) -> None:
         operator.report({"INFO"}, words.UNKEYED)
 
 
-class SMIRK_OT_set_gaze(_OnHead, bpy.types.Operator):
+class SMIRK_OT_set_gaze(OnHead, bpy.types.Operator):
     bl_idname = "smirk.set_gaze"
     bl_label, bl_description = words.SET_GAZE
     if not TYPE_CHECKING:
@@ -196,7 +194,7 @@ class SMIRK_OT_set_gaze(_OnHead, bpy.types.Operator):
         return run_reported(self, lambda: set_gaze(head, target))
 
 
-class SMIRK_OT_clear_gaze(_OnHead, bpy.types.Operator):
+class SMIRK_OT_clear_gaze(OnHead, bpy.types.Operator):
     bl_idname = "smirk.clear_gaze"
     bl_label, bl_description = words.CLEAR_GAZE
 
@@ -206,40 +204,6 @@ class SMIRK_OT_clear_gaze(_OnHead, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
         clear_gaze(head)
-
-
-class SMIRK_OT_photo_texture(_OnHead, bpy.types.Operator):
-    bl_idname = "smirk.photo_texture"
-    bl_label, bl_description = words.TEXTURE
-    if not TYPE_CHECKING:
-        size: EnumProperty(
-            name=words.TEXTURE_SIZE[0], description=words.TEXTURE_SIZE[1], default="1024",
-            items=[(s, s, "") for s in ("512", "1024", "2048", "4096")],
-        )  # fmt: skip
-        mirror: BoolProperty(name=words.MIRROR[0], description=words.MIRROR[1], default=True)
-
-    @classmethod
-    def needs(cls, context: bpy.types.Context, head: HeadObjects) -> str:
-        if not has_look(head.mesh):
-            return words.NO_LOOK
-        return "" if chosen_take(context) is not None else words.NO_TAKE
-
-    def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
-        take = chosen_take(context)
-        assert take is not None  # poll has seen it
-        add_photo_texture(head, take, size=int(self.size), mirror=self.mirror)
-
-
-class SMIRK_OT_remove_texture(_OnHead, bpy.types.Operator):
-    bl_idname = "smirk.remove_texture"
-    bl_label, bl_description = words.REMOVE_TEXTURE
-
-    @classmethod
-    def needs(cls, context: bpy.types.Context, head: HeadObjects) -> str:
-        return "" if has_photo_texture(head.mesh) else words.NO_TEXTURE
-
-    def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
-        remove_photo_texture(head)
 
 
 CLASSES: tuple[type, ...] = (
@@ -252,6 +216,4 @@ CLASSES: tuple[type, ...] = (
     SMIRK_OT_even_expression,
     SMIRK_OT_set_gaze,
     SMIRK_OT_clear_gaze,
-    SMIRK_OT_photo_texture,
-    SMIRK_OT_remove_texture,
 )

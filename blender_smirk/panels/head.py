@@ -12,7 +12,7 @@ from ..likeness import is_slider
 from ..look import has_look
 from ..operators.base import chosen_head
 from ..operators.head import refusal
-from ..photo_texture import has_photo_texture
+from ..photo_skin import has_photo_texture
 from ..posing import has_arkit_keys
 from ..texts import head as words
 
@@ -132,6 +132,7 @@ class SMIRK_PT_head_look(_Part, bpy.types.Panel):
             column.prop(head.mesh.smirk_head, name)
         row = layout.row(align=True)
         row.operator("smirk.photo_texture", icon="TEXTURE")
+        row.operator("smirk.photo_texture_files", text="", icon="FILEBROWSER")
         if has_photo_texture(head.mesh):
             row.operator("smirk.remove_texture", text="", icon="X")
 

@@ -55,10 +55,6 @@ SKIN = ("Skin", "Tone of the skin; flush and lips follow")
 LIPS = ("Lips", "Colour of the lips")
 IRIS = ("Iris", "Colour of the eyes")
 ROUGHNESS = ("Roughness", "Roughness of the skin: low is oily, high is powdered")
-TEXTURE = ("Texture from Photo", "Take the skin from the footage at the present frame; what is hidden is filled")
-TEXTURE_SIZE = ("Size", "Pixels of the texture")
-MIRROR = ("Mirror", "Fill the hidden half of the face from the other one")
-REMOVE_TEXTURE = ("Remove Texture", "Give the head the skin back that it had before")
 
 NO_HEAD = "Select a captured head"
 LINKED = "The head is linked from another file: make it local or a library override first"
@@ -66,5 +62,3 @@ NO_ARKIT = "The expressions of this head have no ARKit names"
 NO_SLIDERS = "This head has no identity sliders"
 NO_TARGET = "The eyes have no target"
 NO_LOOK = "The materials of this head are not those it was built with"
-NO_TEXTURE = "The head wears no texture from a photo"
-NO_TAKE = "The head plays no take"

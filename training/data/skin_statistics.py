@@ -110,7 +110,7 @@ def _like_skin(difference: Floats, loose: Floats) -> Floats:
     bright = brightness(difference)
     hue = np.sqrt(((difference - bright[:, None]) ** 2).mean(axis=1))
     inner = 1 / (1 + (difference**2).mean(axis=1) / 0.3)
-    outer = np.exp(-((bright / 0.35) ** 4) - (hue / 0.12) ** 4)
+    outer = np.exp(-((bright / 0.3) ** 4) - (hue / 0.07) ** 4)
     return inner * (1 - loose) + outer * loose
 
 
@@ -118,7 +118,9 @@ def _principal(surface: SkinSurface, colours: Floats, trust: Floats, count: int)
     """Mean and modes of colours (N, V, 3) with trust (N, V), symmetric, continued where there is none."""
     order = surface.mirror
     # Every portrait's own tone first: the mean is of the pattern, and the tone is free in every fit.
-    tones = np.stack([np.average(c, axis=0, weights=w * surface.plain + 1e-9) for c, w in zip(colours, trust, strict=True)])
+    tones = np.stack(
+        [np.average(c, axis=0, weights=w * surface.plain + 1e-9) for c, w in zip(colours, trust, strict=True)]
+    )
     pattern = colours - tones[:, None]
     total = trust.sum(axis=0)
     mean = (trust[..., None] * pattern).sum(axis=0) / np.maximum(total, 1e-9)[:, None]

@@ -8,7 +8,7 @@ other half of the face, and last from the statistic of skin, bent smoothly to me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from .surface import SkinSurface, carry, skin_surface, step
 from .texture_grid import blend_bands, mirror_places, padded, pores, sampled, scattered
 from .view import PhotoView, look
 
-__all__ = ["PhotoTexture", "TextureOptions", "blend_photos", "project_photo"]
+__all__ = ["PhotoTexture", "TextureOptions", "blend_photos", "blend_photos_steps", "project_photo"]
 
 Floats = npt.NDArray[np.floating[Any]]
 _SHADOW = 0.6  # share of the smooth rest of the light that is taken off
@@ -121,6 +121,23 @@ def blend_photos(
     Raises:
         TakeError: the head has no UVs, there is no picture, or nothing of the skin is seen in any.
     """
+    steps = blend_photos_steps(model, views, size=size, options=options, prior=prior)
+    while True:
+        try:
+            progress(*next(steps))
+        except StopIteration as stop:
+            return stop.value
+
+
+def blend_photos_steps(
+    model: HeadModel,
+    views: Sequence[PhotoView],
+    *,
+    size: int = 1024,
+    options: TextureOptions | None = None,
+    prior: SkinPrior | None = None,
+) -> Generator[tuple[str, int, int], None, PhotoTexture]:
+    """As :func:`blend_photos` in steps, giving (what is done, steps done, of how many) before each."""
     options = options or TextureOptions()
     if not views:
         raise TakeError("There is no picture to take skin from.")
@@ -133,7 +150,7 @@ def blend_photos(
     layers: list[_Layer] = []
     numbers: list[int] = []
     for number, view in enumerate(views):
-        progress("Taking skin from photos", number, len(views))
+        yield "Taking skin from photos", number, len(views)
         layer = _layer(surface, prior, view, options)
         if layer is not None:
             layers.append(layer)
@@ -141,8 +158,8 @@ def blend_photos(
     if not layers:
         raise TakeError("Nothing of the face is seen in this frame: choose another one.")
     layers = _agreeing(surface, _matched(surface, layers, prior), prior)
-    progress("Blending", len(views), len(views))
-    base, skin = _base(surface, layers, prior, options.mirror)
+    yield "Blending", len(views), len(views)
+    base = _base(surface, layers, prior, options.mirror)
     at = carry(base, surface.corners, surface.shares)
     trust = np.stack([layer.weight for layer in layers])
     alpha = trust.max(axis=0)
@@ -166,9 +183,8 @@ def blend_photos(
     light = from_log(at + detail)
     image = padded(surface, scattered(surface, to_bytes(light)))
     seen = alpha > 0.6 * float(alpha.max())
-    tone = np.median(to_bytes(light[seen & (carry(surface.plain, surface.corners, surface.shares) > 0.5)]), axis=0) \
-        if (seen & (carry(surface.plain, surface.corners, surface.shares) > 0.5)).sum() > 20 \
-        else np.median(to_bytes(light[seen]), axis=0)  # fmt: skip
+    plain = seen & (carry(surface.plain, surface.corners, surface.shares) > 0.5)
+    tone = np.median(to_bytes(light[plain if plain.sum() > 20 else seen]), axis=0)
     shares = np.zeros((len(views), size, size), np.float32)
     for number, f in zip(numbers, fine, strict=True):
         shares[number] = scattered(surface, (f / total * (alpha > 0.02))[:, None])[..., 0]
@@ -274,10 +290,8 @@ def _agreeing(surface: SkinSurface, layers: list[_Layer], prior: SkinPrior) -> l
     ]
 
 
-def _base(
-    surface: SkinSurface, layers: list[_Layer], prior: SkinPrior, mirror: bool
-) -> tuple[Floats, Floats]:  # fmt: skip
-    """(V, 3) smooth skin over the whole head, meeting what is seen, and the likely skin of this person."""
+def _base(surface: SkinSurface, layers: list[_Layer], prior: SkinPrior, mirror: bool) -> Floats:
+    """(V, 3) smooth skin over the whole head, meeting what is seen."""
     means = [surface.means(layer.log, layer.weight) for layer in layers]
     mass = np.stack([m for _, m in means])
     mean = np.einsum("kv,kvc->vc", mass, np.stack([m for m, _ in means])) / np.maximum(mass.sum(axis=0), 1e-9)[:, None]
@@ -288,7 +302,7 @@ def _base(
         other = _MIRRORED * known[order] * (1 - known)
         left = (weight[:, None] * left + other[:, None] * left[order]) / np.maximum(weight + other, 1e-9)[:, None]
         weight = weight + other
-    return skin + surface.spread(left, weight, home=_HOME), skin
+    return skin + surface.spread(left, weight, home=_HOME)
 
 
 def _grain(surface: SkinSurface, detail: Floats, alpha: Floats) -> float:

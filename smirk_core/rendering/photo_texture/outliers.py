@@ -16,6 +16,7 @@ __all__ = ["occluded", "without_glare"]
 Floats = npt.NDArray[np.floating[Any]]
 _GRAIN = 0.0012  # metres: what is smaller (a mole, a lash, noise) is no occluder
 _GLARE = 0.85  # share of the glare that is taken off
+_SHINE = 0.65  # share that is taken off of what is too bright still
 _MOST = 0.55  # of a colour that may be glare
 
 
@@ -72,11 +73,12 @@ def occluded(surface: SkinSurface, log: Floats, weight: Floats, skin: Floats, *,
     strict = np.maximum(surface.rim, surface.region("ears", "neck"))
     eye = np.exp(-0.5 * (((np.abs(frame[:, 0]) - 0.5) / 0.28) ** 2 + ((frame[:, 1] + 0.02) / 0.16) ** 2))
     plain = surface.plain if brows else np.maximum(surface.plain, surface.brows)
-    fields = np.stack([plain, strict, eye], axis=1)
-    plain_at, strict_at, eye_at = carry(fields, surface.corners, surface.shares).T
-    loose = np.maximum(step(0.5, 0.9, -bright), step(0.22, 0.45, hue)) * plain_at
-    loose = np.maximum(loose, step(0.45, 0.9, bright) * plain_at)  # a pale hat, a wall
-    tight = np.maximum.reduce([step(0.3, 0.6, np.abs(bright)), step(0.12, 0.28, hue)]) * strict_at
+    tinted = np.maximum(surface.plain, step(0.05, 0.3, surface.brows))  # brows are dark, never blue
+    fields = np.stack([plain, tinted, strict, eye], axis=1)
+    plain_at, tinted_at, strict_at, eye_at = carry(fields, surface.corners, surface.shares).T
+    loose = np.maximum(step(0.5, 0.9, -bright) * plain_at, step(0.22, 0.4, hue) * tinted_at)
+    loose = np.maximum(loose, step(0.45, 0.9, bright) * tinted_at)  # a pale hat, a wall
+    tight = np.maximum.reduce([step(0.25, 0.5, np.abs(bright)), step(0.07, 0.16, hue)]) * strict_at
     liner = step(0.7, 1.2, -bright) * eye_at  # lashes and dark frames; the head has lashes of its own
     return _grown(surface, np.maximum.reduce([loose, tight, liner]), 0.002)
 
@@ -113,5 +115,8 @@ def without_glare(surface: SkinSurface, log: Floats, weight: Floats, skin: Float
     plain = carry(np.maximum(surface.plain, 0.5), surface.corners, surface.shares)
     amount = (_GLARE * share * level * plain)[:, None]
     colour = from_log(log)
-    colour = np.maximum(colour - amount, (1 - _MOST) * colour)
-    return to_log(colour), weight * (1 - 0.7 * step(0.25, 0.5, share))
+    log = to_log(np.maximum(colour - amount, (1 - _MOST) * colour))
+    # What is still brighter than any skin here is the rim of a highlight, or light that lies on the shine.
+    over = brightness(_grained(surface, log - likely, weight, 0.0024))
+    log -= (_SHINE * np.maximum(over - 0.1, 0) * plain)[:, None]
+    return log, weight * (1 - 0.5 * step(0.3, 0.55, share))

@@ -74,7 +74,8 @@ class SkinSurface:
         owner: (T,) row of ``triangles`` under each.
         corners: (T, 3) the vertices of that triangle; shares: (T, 3) float32 their weights.
         skin: (V,) bool, vertices of skin and lips.
-        triangles: (F', 3) of skin and lips; polygons: (F',) of the model, one each; solid: (F'', 3) everything that hides what is behind it, skin first.
+        triangles: (F', 3) of skin and lips; polygons: (F',) of the model, one each.
+        solid: (F'', 3) everything that hides what is behind it, skin first.
         density: texels per metre of skin in the middle of the face.
     """
 
@@ -123,7 +124,7 @@ class SkinSurface:
         columns = [
             np.bincount(a, v[b], count) + np.bincount(b, v[a], count) for v in np.ascontiguousarray(values.T)
         ]  # fmt: skip
-        return np.stack(columns, axis=1)
+        return np.stack(columns, axis=1).astype(np.float64, copy=False)
 
     def smoothed(self, values: Floats, steps: int) -> Floats:
         """(V, C) means of each vertex and its neighbours, repeated."""
@@ -188,7 +189,7 @@ class SkinSurface:
 
     @cached_property
     def _mass(self) -> Floats:
-        return np.bincount(self.corners.ravel(), self.shares.ravel(), len(self.skin))
+        return np.bincount(self.corners.ravel(), self.shares.ravel(), len(self.skin)).astype(np.float64)
 
     def region(self, *names: str) -> Floats:
         """(V,) 1 in any of the named regions, of the skin."""

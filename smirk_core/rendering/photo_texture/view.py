@@ -22,9 +22,9 @@ Ints = npt.NDArray[np.integer[Any]]
 _BIAS = 0.004  # metres by which a point may lie behind the surface seen and still count as seen
 _DEPTH_SIZE = 420  # px of the longer side of the depth map over the head
 _JUMP = 0.008  # metres of depth between neighbours that make an outline
-_OUTLINE = (0.0015, 0.006)  # metres from an outline at which a texel begins to count, and counts fully
+_OUTLINE = (0.002, 0.009)  # metres from an outline at which a texel begins to count, and counts fully
 _OPENING = (0.0006, 0.0026)  # the same from an eyeball or the mouth's inside
-_FACING = (0.12, 0.6)  # cosines between the skin and the camera, likewise
+_FACING = (0.2, 0.65)  # cosines between the skin and the camera, likewise
 _CLIPPED = (0.93, 0.995)  # linear light at which the sensor says nothing any more
 
 
