@@ -47,6 +47,24 @@ def _rebuild(options: argparse.Namespace) -> Figures:
     return measure_rebuild(options.builder)
 
 
+def _lids(options: argparse.Namespace) -> Figures:
+    from .geometry import measure_lids
+
+    return measure_lids(load_head(options.head), options.people)
+
+
+def _mouth(options: argparse.Namespace) -> Figures:
+    from .geometry import measure_mouth
+
+    return measure_mouth(load_head(options.head), options.people)
+
+
+def _stretch(options: argparse.Namespace) -> Figures:
+    from .geometry import measure_stretch
+
+    return measure_stretch(load_head(options.head))
+
+
 def _frame(options: argparse.Namespace) -> Figures:
     import bpy
 
@@ -71,6 +89,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "polygons": _polygons,
     "sizes": _sizes,
     "rebuild": _rebuild,
+    "lids": _lids,
+    "mouth": _mouth,
+    "stretch": _stretch,
     "frame": _frame,
     "detection": _detection,
 }
@@ -81,6 +102,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all by default")
     parser.add_argument("--head", default="open", help="'open' or a head file")
     parser.add_argument("--count", type=int, default=500, help="pictures for detection")
+    parser.add_argument("--people", type=int, default=200, help="random identities for lids and mouth")
     parser.add_argument("--pictures", type=Path, default=ROOT / "out" / "head_detection", help="where they are kept")
     parser.add_argument("--threads", type=int, default=0, help="of Cycles, 0 for as many as there are cores")
     parser.add_argument("--builder", type=Path, default=Path(sys.executable), help="interpreter with anny")

@@ -22,6 +22,19 @@ def _rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         same = "same bytes" if r["same_bytes_twice"] else "**differ**"
         shipped = "also as shipped" if r["as_shipped"] else "**not as shipped**"
         yield "built twice, with different hash seeds", f"{same}, {shipped}", "same"
+    if lids := report.get("lids"):
+        what = f"{lids['people']} people × {lids['states']} states of gaze and blink"
+        yield f"vertices of the lids inside the eyeballs, {what}", f"{lids['through']:,} of {lids['tested']:,}", "0"
+        gap = f"mean {lids['gap_mean_mm']} mm, 99 % below {lids['gap_99_mm']}, most {lids['gap_most_mm']}"
+        yield "gap between the lids' inner edge and the eye", gap, "< 0.3 mm"
+    if m := report.get("mouth"):
+        for name, words in m["rows"].items():
+            yield f"mouth: {name}", words, ""
+    if u := report.get("stretch"):
+        for part, f in u.items():
+            if isinstance(f, dict) and "ratio_median" in f:
+                words = f"median {f['ratio_median']}, 95 % below {f['ratio_95']}, scale varies × {f['scale_95_to_5']}"
+                yield f"texture layout of the {part}: longer to shorter axis", words, "little"
     if d := report.get("detection"):
         share = f"{d['found']} of {d['pictures']} ({d['share']:.1%})"
         yield "MediaPipe finds a face: Cycles renders of random people, expressions, lights", share, "≥ 99.5 %"
