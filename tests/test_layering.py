@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "tracking": BASE | {"heads", "take", "encoder", "refine", "user_assets"},
     "rendering": BASE | {"heads", "take", "tracking"},
     "groom": BASE | {"heads"},
+    "skin": BASE | {"heads", "rendering"},
     "neural": BASE | {"heads", "rendering", "encoder"},
     "detail": BASE | {"heads", "take", "tracking", "rendering", "export", "safe_npz"},
     "export": BASE | {"heads", "take", "retarget"},
