@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..errors import AssetError
 from ..heads.safe_pickle import read_bytes
-from .architecture import BRANCHES, PREFIX, EncoderSize, encoder_keys
+from .architecture import BRANCHES, IMAGE_SIZE, PREFIX, EncoderSize, encoder_keys
+from .extras import EXTRA_LAYER, ExtraOutput, extra_outputs, points_of
 from .folding import fold
 from .onnx_graph import build_onnx, onnx_problem
 from .safetensors_file import from_safetensors, to_safetensors
@@ -48,6 +49,8 @@ class Weights:
         source: file name, for people.
         digest: SHA-256 of the file, "" where there is none.
         onnx: the graph, where the file is one.
+        extras: ``weight`` and ``bias`` of the layer of :mod:`smirk_core.encoder.extras`, {} where there is none.
+        pixels: that the networks look at; crops are always of 224 and averaged down to it.
     """
 
     arrays: Mapping[str, Array]
@@ -56,21 +59,35 @@ class Weights:
     source: str = ""
     digest: str = ""
     onnx: bytes = b""
+    extras: Mapping[str, Array] = field(default_factory=dict)
+    pixels: int = IMAGE_SIZE
+
+    @property
+    def extra_outputs(self) -> tuple[ExtraOutput, ...]:
+        """What the extra layer says; () where there is none."""
+        if not self.extras:
+            return ()
+        return extra_outputs(self.size.n_exp, points_of(len(self.extras["bias"]), self.size.n_exp))
 
     def to_onnx(self) -> bytes:
         """The encoder as an ONNX graph, batch normalisation folded in."""
         if self.onnx:
             return self.onnx
-        return build_onnx(fold(self.arrays, self.size), self.size, self._words())
+        return build_onnx(
+            fold(self.arrays, self.size), self.size, self._words(), self.extras, self.extra_outputs, self.pixels
+        )
 
     def to_safetensors(self) -> bytes:
         """The weights with the names of a checkpoint."""
         if not self.arrays:
             raise ValueError("an encoder from an .onnx file has no weights of its own any more")
-        return to_safetensors({PREFIX + k: v for k, v in self.arrays.items()}, self._words())
+        named = {PREFIX + k: v for k, v in self.arrays.items()}
+        named |= {f"{PREFIX}{EXTRA_LAYER}.{k}": v for k, v in self.extras.items()}
+        return to_safetensors(named, self._words())
 
     def _words(self) -> dict[str, str]:
-        return {"kind": "smirk-encoder-1", "head": self.head}
+        words = {"kind": "smirk-encoder-1", "head": self.head}
+        return words if self.pixels == IMAGE_SIZE else words | {"pixels": str(self.pixels)}
 
 
 def _some(names: Iterable[str]) -> str:
@@ -79,18 +96,20 @@ def _some(names: Iterable[str]) -> str:
 
 
 def checked_weights(
-    tensors: Mapping[str, Array], *, head: str = OFFICIAL_HEAD, source: str = "the encoder", digest: str = ""
-) -> Weights:
+    tensors: Mapping[str, Array], *, head: str = OFFICIAL_HEAD, source: str = "the encoder", digest: str = "",
+    pixels: int = IMAGE_SIZE,
+) -> Weights:  # fmt: skip
     """Weights from a checkpoint's tensors: all of them, of the right shapes, finite.
 
     Args:
-        tensors: with the checkpoint's prefixes; the generator's are passed over.
-        head, source, digest: see :class:`Weights`.
+        tensors: with the checkpoint's prefixes; the generator's are passed over. The extra layer may be there.
+        head, source, digest, pixels: see :class:`Weights`.
 
     Raises:
         AssetError: something is missing, unexpected, of the wrong shape, or not a number; the line names it.
     """
     given = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+    extras = {k: given.pop(f"{EXTRA_LAYER}.{k}") for k in ("weight", "bias") if f"{EXTRA_LAYER}.{k}" in given}
     if not given:
         raise AssetError(f"{source} holds no SMIRK encoder: none of its {len(tensors)} entries starts with '{PREFIX}'.")
     try:
@@ -117,7 +136,29 @@ def checked_weights(
     arrays = {
         k: given[k].astype(np.int64 if k.endswith("num_batches_tracked") else np.float32) for k in expected
     }  # fmt: skip
-    return Weights(arrays, size, head, source, digest)
+    if pixels < 32 or IMAGE_SIZE % pixels:
+        raise AssetError(f"{source} is made for pictures of {pixels} pixels, which {IMAGE_SIZE} is no multiple of.")
+    return Weights(arrays, size, head, source, digest, b"", _checked_extras(extras, size, source), pixels)
+
+
+def _checked_extras(extras: dict[str, Array], size: EncoderSize, source: str) -> dict[str, Array]:
+    """The extra layer in float32, {} where there is none.
+
+    Raises:
+        AssetError: it is incomplete, of the wrong shape, or not a number.
+    """
+    if not extras:
+        return {}
+    features = next(b.features for b in BRANCHES if b.name == "expression_encoder")
+    try:
+        weight, bias = extras["weight"], extras["bias"]
+        points_of(len(bias), size.n_exp)
+        fits = bias.ndim == 1 and weight.shape == (len(bias), features)
+    except (KeyError, ValueError, TypeError):
+        fits = False
+    if not fits or not all(v.dtype.kind == "f" and np.isfinite(v).all() for v in extras.values()):
+        raise AssetError(f"{source}: the layer '{EXTRA_LAYER}' is damaged or made for another head.")
+    return {k: v.astype(np.float32) for k, v in extras.items()}
 
 
 def read_tensors(path: str | os.PathLike[str], prefix: str = "") -> dict[str, Array]:
@@ -161,4 +202,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         return Weights({}, EncoderSize(), "", path.name, digest, data)
     # The generator is ten times as large as the encoder and of no use here.
     tensors, words = _tensors(path, data, lambda name: not name.startswith(GENERATOR_PREFIX))
-    return checked_weights(tensors, head=words.get("head", OFFICIAL_HEAD), source=path.name, digest=digest)
+    pixels = words.get("pixels", str(IMAGE_SIZE))
+    if not pixels.isdecimal() or len(pixels) > 4:
+        raise AssetError(f"{path} does not say for how many pixels it is made: '{pixels}'.")
+    return checked_weights(
+        tensors, head=words.get("head", OFFICIAL_HEAD), source=path.name, digest=digest, pixels=int(pixels)
+    )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The encoder as an ONNX graph, made from its table and its folded weights; no package is needed to write it.
 
-Input ``image``: (N, 3, 224, 224) float32 RGB in [0, 1]. Outputs: SMIRK's dictionary, (N, size) float32 each, clamped.
+Input ``image``: (N, 3, 224, 224) float32 RGB in [0, 1]. Outputs: SMIRK's dictionary, (N, size) float32 each, clamped,
+and those of :mod:`smirk_core.encoder.extras` where the encoder has them.
 Numbers of fields and types: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
@@ -14,25 +15,35 @@ import numpy as np
 import numpy.typing as npt
 
 from .architecture import IMAGE_SIZE, EncoderSize, Output, same_padding
+from .extras import ExtraOutput
 from .folding import FoldedBranch, FoldedConv
 from .protobuf import fields, message
 
-__all__ = ["IR_VERSION", "OPSET", "build_onnx", "onnx_problem"]
+__all__ = [
+    "IR_VERSION",
+    "OPSET",
+    "Graph",
+    "build_onnx",
+    "encoder_model",
+    "extra_output",
+    "onnx_problem",
+    "output_node",
+]
 
 Array = npt.NDArray[Any]
 OPSET, IR_VERSION = 17, 8  # ONNX 1.12 of 2022: every ONNX Runtime from 1.12 on
-_FLOAT, _INT64 = 1, 7
+_FLOAT, _INT64, _HALF = 1, 7, 10
 _INT_ATTRIBUTE, _INTS_ATTRIBUTE = 2, 7
 # What an encoder may be made of: files that others made may hold these and nothing else, above all no loops, no
 # functions, no operators from libraries.
 _OPERATORS = frozenset((
-    "Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "Div", "Flatten", "Gather", "Gemm",
-    "GlobalAveragePool", "Identity", "MatMul", "Max", "Min", "Mul", "Pad", "ReduceMean", "Relu", "Reshape", "Shape",
-    "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+    "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "Div", "Exp", "Flatten",
+    "Gather", "Gemm", "GlobalAveragePool", "Identity", "MatMul", "Max", "MaxPool", "Min", "Mul", "Pad", "ReduceMean",
+    "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze",
 ))  # fmt: skip
 
 
-class _Graph:
+class Graph:
     """Nodes and initialisers as they are added."""
 
     def __init__(self) -> None:
@@ -41,8 +52,8 @@ class _Graph:
 
     def tensor(self, name: str, values: Array) -> str:
         values = np.ascontiguousarray(values)
-        kind = {"f": _FLOAT, "i": _INT64}[values.dtype.kind]
-        raw = values.astype("<f4" if kind == _FLOAT else "<i8").tobytes()
+        kind = _HALF if values.dtype == np.float16 else {"f": _FLOAT, "i": _INT64}[values.dtype.kind]
+        raw = values.astype({_HALF: "<f2", _FLOAT: "<f4", _INT64: "<i8"}[kind]).tobytes()
         self.tensors.append(message((1, list(values.shape)), (2, kind), (8, name), (9, raw)))
         return name
 
@@ -65,7 +76,7 @@ def _value(name: str, shape: Iterable[int | str]) -> bytes:
     return message((1, name), (2, message((1, message((1, _FLOAT), (2, message(*dimensions)))))))
 
 
-def _conv(graph: _Graph, conv: FoldedConv, name: str, x: str, size: int) -> tuple[str, int]:
+def _conv(graph: Graph, conv: FoldedConv, name: str, x: str, size: int) -> tuple[str, int]:
     unit = conv.unit
     before, after = same_padding(size, unit.kernel, unit.stride)
     y = graph.node(
@@ -76,7 +87,7 @@ def _conv(graph: _Graph, conv: FoldedConv, name: str, x: str, size: int) -> tupl
     return (graph.node("Relu", [y], f"{name}.relu") if unit.relu else y), -(-size // unit.stride)
 
 
-def _output(graph: _Graph, output: Output, values: str) -> None:
+def output_node(graph: Graph, output: Output, values: str) -> None:
     rows = [graph.tensor(f"{output.name}.{k}", np.array([v])) for k, v in zip(("from", "to"), output.rows, strict=True)]
     axis = graph.tensor(f"{output.name}.axis", np.array([1]))
     if output.low is None or output.high is None:
@@ -87,23 +98,45 @@ def _output(graph: _Graph, output: Output, values: str) -> None:
     graph.node("Min", [x, graph.tensor(f"{output.name}.high", np.array(output.high))], output.name)
 
 
-def build_onnx(branches: Iterable[FoldedBranch], size: EncoderSize, metadata: Mapping[str, str]) -> bytes:
+def extra_output(graph: Graph, output: ExtraOutput, values: str) -> None:
+    rows = [graph.tensor(f"{output.name}.{k}", np.array([v])) for k, v in zip(("from", "to"), output.rows, strict=True)]
+    axis = graph.tensor(f"{output.name}.axis", np.array([1]))
+    operator = {"linear": None, "exp": "Exp", "sigmoid": "Sigmoid"}[output.kind]
+    x = graph.node("Slice", [values, *rows, axis], f"{output.name}.raw" if operator else output.name)
+    if operator:
+        graph.node(operator, [x], output.name)
+
+
+def build_onnx(
+    branches: Iterable[FoldedBranch],
+    size: EncoderSize,
+    metadata: Mapping[str, str],
+    extras: Mapping[str, Array] | None = None,
+    extra_outputs: Iterable[ExtraOutput] = (),
+    pixels: int = IMAGE_SIZE,
+) -> bytes:
     """The bytes of an ``.onnx`` file of the three networks.
 
     Args:
         branches: from :func:`smirk_core.encoder.folding.fold`.
         size: how many outputs.
         metadata: words kept in the file.
+        extras, extra_outputs: weights of the extra layer and what it says.
+        pixels: that the networks look at; a picture is averaged down to it first.
     """
-    graph = _Graph()
+    graph = Graph()
     ends: dict[str, str] = {}
+    extra_outputs = tuple(extra_outputs)
+    picture, zoom = "image", IMAGE_SIZE // pixels
+    if zoom > 1:
+        picture = graph.node("AveragePool", ["image"], "small", kernel_shape=[zoom] * 2, strides=[zoom] * 2)
     for folded in branches:
-        x, pixels = "image", IMAGE_SIZE
+        x, side = picture, pixels
         name = folded.branch.name
         for i, block in enumerate(folded.blocks):
             start = x
             for conv in block.convs:
-                x, pixels = _conv(graph, conv, f"{name}.{i}.{conv.unit.conv}", x, pixels)
+                x, side = _conv(graph, conv, f"{name}.{i}.{conv.unit.conv}", x, side)
             if block.skip:
                 x = graph.node("Add", [start, x], f"{name}.{i}.sum")
         x = graph.node("GlobalAveragePool", [x], f"{name}.mean")
@@ -111,13 +144,25 @@ def build_onnx(branches: Iterable[FoldedBranch], size: EncoderSize, metadata: Ma
         weight = graph.tensor(f"{name}.head.weight", folded.weight)
         bias = graph.tensor(f"{name}.head.bias", folded.bias)
         ends[name] = graph.node("Gemm", [x, weight, bias], f"{name}.head", transB=1)
+        if extras and name == "expression_encoder":
+            weight, bias = (graph.tensor(f"{name}.extra.{k}", extras[k]) for k in ("weight", "bias"))
+            ends["extra"] = graph.node("Gemm", [x, weight, bias], f"{name}.extra", transB=1)
     for output in size.outputs:
-        _output(graph, output, ends[output.branch])
+        output_node(graph, output, ends[output.branch])
+    for output in extra_outputs:
+        extra_output(graph, output, ends["extra"])
 
+    return encoder_model(graph, size, extra_outputs, metadata)
+
+
+def encoder_model(
+    graph: Graph, size: EncoderSize, extra_outputs: Iterable[ExtraOutput], metadata: Mapping[str, str]
+) -> bytes:
+    """The bytes of a graph that ends in an encoder's outputs."""
     parts: list[Any] = [(1, node) for node in graph.nodes]
     parts += [(2, "smirk_encoder"), *((5, tensor) for tensor in graph.tensors)]
     parts.append((11, _value("image", ("batch", 3, IMAGE_SIZE, IMAGE_SIZE))))
-    parts += [(12, _value(o.name, ("batch", o.size))) for o in size.outputs]
+    parts += [(12, _value(o.name, ("batch", o.size))) for o in (*size.outputs, *extra_outputs)]
     notes = [(14, message((1, k), (2, v))) for k, v in metadata.items()]
     return message((1, IR_VERSION), (2, "smirk"), (7, message(*parts)), (8, message((2, OPSET))), *notes)
 

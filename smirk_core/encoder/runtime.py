@@ -20,6 +20,7 @@ from ..heads.head_model import HeadModel
 from ..user_assets import find
 from .architecture import IMAGE_SIZE, EncoderSize
 from .checkpoint import OFFICIAL_HEAD, SUFFIXES, Weights, load_weights
+from .extras import ExtraOutput, extra_outputs
 from .ort_engine import PROVIDERS, OrtEngine, available_providers
 
 __all__ = [
@@ -67,6 +68,7 @@ class Encoder:
         size: how many identity and expression coefficients.
         engine: what runs it.
         batch: crops that are run at once at most.
+        extras: what it says beyond SMIRK's six outputs.
     """
 
     name: str
@@ -75,6 +77,12 @@ class Encoder:
     size: EncoderSize
     engine: Engine
     batch: int = _BATCH
+    extras: tuple[ExtraOutput, ...] = ()
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """Name and size of everything that :meth:`encode` gives."""
+        return {o.name: o.size for o in (*self.size.outputs, *self.extras)}
 
     def encode(self, crops: Array) -> dict[str, Array]:
         """Crops of faces to SMIRK's outputs.
@@ -85,7 +93,8 @@ class Encoder:
         Returns:
             float32 arrays: ``pose_params`` (N, 3) head rotation vector; ``cam`` (N, 3) scale and shift of the crop
             camera; ``shape_params`` (N, n_shape); ``expression_params`` (N, n_exp); ``eyelid_params`` (N, 2) left and
-            right in [0, 1]; ``jaw_params`` (N, 3) rotation vector.
+            right in [0, 1]; ``jaw_params`` (N, 3) rotation vector. And those of
+            :func:`smirk_core.encoder.extras.extra_outputs` where the encoder has them.
 
         Raises:
             ValueError: the crops have another shape or type.
@@ -94,8 +103,8 @@ class Encoder:
             raise ValueError(f"expected (N, {IMAGE_SIZE}, {IMAGE_SIZE}, 3) uint8, got {crops.shape} {crops.dtype}")
         parts = [self.engine.encode(crops[i : i + self.batch]) for i in range(0, len(crops), self.batch)]
         if not parts:
-            return {o.name: np.zeros((0, o.size), np.float32) for o in self.size.outputs}
-        return {o.name: np.concatenate([part[o.name] for part in parts]) for o in self.size.outputs}
+            return {name: np.zeros((0, size), np.float32) for name, size in self.outputs.items()}
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.outputs}
 
     def describe(self) -> str:
         """One line for people."""
@@ -174,10 +183,10 @@ def make_encoder(
             f"{', '.join(PRECISIONS)}."
         )
     engine = _engine(weights, device, precision, threads)
-    size, head = weights.size, weights.head
+    size, head, extras = weights.size, weights.head, weights.extra_outputs
     if isinstance(engine, OrtEngine) and not weights.arrays:
-        size, head = _sizes(engine, weights.source)
-    return Encoder(weights.source, weights.digest, head, size, engine, batch)
+        size, head, extras = _sizes(engine, weights.source)
+    return Encoder(weights.source, weights.digest, head, size, engine, batch, extras)
 
 
 def check_head(encoder: Encoder, head: HeadModel) -> None:
@@ -251,13 +260,14 @@ def _nvidia_driver() -> bool:
     return True
 
 
-def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str]:
+def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[ExtraOutput, ...]]:
     """What an ``.onnx`` file gives, from its own description.
 
     Raises:
         AssetError: it is no encoder.
     """
     inputs, outputs, words = engine.signature
+    extras: tuple[ExtraOutput, ...] = ()
     try:
         (image,) = inputs.values()
         size = EncoderSize(*(int(outputs[name][1][1]) for name in ("shape_params", "expression_params")))
@@ -266,6 +276,9 @@ def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str]:
             outputs[o.name][0] == "tensor(float)" and outputs[o.name][1][1:] == [o.size] for o in size.outputs
         )
         fits = fits and not isinstance(image[1][0], int)
+        if "point_sigma" in outputs:
+            extras = extra_outputs(size.n_exp, int(outputs["point_sigma"][1][1]))
+            fits = fits and all(list(outputs[o.name][1][1:]) == [o.size] for o in extras)
     except (KeyError, ValueError, TypeError, IndexError):
         fits, size = False, EncoderSize()
     if not fits:
@@ -273,4 +286,4 @@ def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str]:
             f"{source} is not an encoder: expected the input 'image' (N, 3, {IMAGE_SIZE}, {IMAGE_SIZE}) and "
             f"the outputs {', '.join(o.name for o in EncoderSize().outputs)}."
         )
-    return size, words.get("head", OFFICIAL_HEAD)
+    return size, words.get("head", OFFICIAL_HEAD), extras

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from ..errors import AssetError
-from .architecture import same_padding
+from .architecture import IMAGE_SIZE, same_padding
 from .checkpoint import Weights
 from .folding import FoldedBlock, FoldedBranch, fold
 
@@ -56,6 +56,10 @@ class TorchEngine:
                 self._put(conv.bias, self._dtype)
             self._put(branch.weight, torch.float32)
             self._put(branch.bias, torch.float32)
+        self._extras, self._zoom = weights.extra_outputs, IMAGE_SIZE // weights.pixels
+        self._extra_layer = tuple(
+            torch.from_numpy(weights.extras[k]).to(self._device) for k in ("weight", "bias") if weights.extras
+        )
         self._bounds = {
             o.name: tuple(torch.tensor(b, device=self._device) for b in (o.low, o.high) if b is not None)
             for o in weights.size.outputs
@@ -87,24 +91,35 @@ class TorchEngine:
                 y = y.relu_()
         return x + y if block.skip else y
 
-    def _branch(self, branch: FoldedBranch, x: Tensor) -> Tensor:
+    def _features(self, branch: FoldedBranch, x: Tensor) -> Tensor:
         for block in branch.blocks:
             x = self._block(block, x)
-        features = x.mean(dim=(2, 3), dtype=torch.float32)
-        return functional.linear(features, self._tensors[id(branch.weight)], self._tensors[id(branch.bias)])
+        return x.mean(dim=(2, 3), dtype=torch.float32)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """(N, 3, 224, 224) on the device, in [0, 1], to SMIRK's dictionary on the device, float32.
+        """(N, 3, 224, 224) on the device, in [0, 1], to SMIRK's dictionary and the extras on the device, float32.
 
         Made of fixed shapes and no waiting, so that a CUDA graph can hold it.
         """
         x = images.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        values = {branch.branch.name: self._branch(branch, x) for branch in self._branches}
+        if self._zoom > 1:
+            x = functional.avg_pool2d(x, self._zoom)
+        features = {branch.branch.name: self._features(branch, x) for branch in self._branches}
+        values = {
+            b.branch.name: functional.linear(
+                features[b.branch.name], self._tensors[id(b.weight)], self._tensors[id(b.bias)]
+            )
+            for b in self._branches
+        }
         out = {}
         for o in self._size.outputs:
             out[o.name] = values[o.branch][:, slice(*o.rows)]
             if bounds := self._bounds[o.name]:
                 out[o.name] = torch.clamp(out[o.name], *bounds)
+        if self._extras:
+            said = functional.linear(features["expression_encoder"], *self._extra_layer)
+            shape = {"linear": lambda v: v, "exp": torch.exp, "sigmoid": torch.sigmoid}
+            out |= {o.name: shape[o.kind](said[:, slice(*o.rows)]) for o in self._extras}
         return out
 
     def pixels(self, crops: Tensor) -> Tensor:

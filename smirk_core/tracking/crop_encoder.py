@@ -29,7 +29,7 @@ class EncodedFaces:
     """What the encoder said of M faces.
 
     Attributes:
-        outputs: SMIRK's dictionary, float32 (M, size) each.
+        outputs: SMIRK's dictionary, float32 (M, size) each, and the encoder's extras.
         crops: (M, 3, 3) float64, frame pixels to crop pixels.
     """
 
@@ -74,7 +74,7 @@ class CropEncoder:
             self._send()
         self._done += [future.result() for future in self._waiting]
         self._waiting.clear()
-        sizes = {o.name: o.size for o in self._encoder.size.outputs}
+        sizes = self._encoder.outputs
         outputs = {
             k: np.concatenate([np.zeros((0, n), np.float32), *(d[k] for d in self._done)]) for k, n in sizes.items()
         }

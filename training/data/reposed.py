@@ -69,12 +69,17 @@ class Reposer:
         album: the portraits.
         size: of the pictures in pixels, a multiple of 14.
         backend: of the rasteriser.
+        crop: the least and the most side of the crop in sizes of the landmarks' box.
+        calm: how much portraits at rest are preferred: a lively one still has folds that its new expression has not.
     """
 
-    def __init__(self, model: HeadModel, album: Album, size: int = 112, *, backend: str = "auto") -> None:
+    def __init__(
+        self, model: HeadModel, album: Album, size: int = 112, *, backend: str = "auto",
+        crop: tuple[float, float] = (1.2, 1.65), calm: float = 0.0,
+    ) -> None:  # fmt: skip
         if size % _CELLS:
             raise ValueError(f"a size of {size} is no multiple of {_CELLS}")
-        self.album, self.size, self.backend = album, size, backend
+        self.album, self.size, self.backend, self.crop = album, size, backend, crop
         self.device = album.pictures.device
         names = np.array(model.material_names)[model.polygon_materials[model.triangle_polygons]]
         skin = np.isin(names, ("skin", "lips"))
@@ -89,7 +94,7 @@ class Reposer:
         self.head = torch_head(part.model, self.device)
         self.actor = Actor(model, self.device)
         self.paint = FacePaint(model, self.device).part(part.vertices, part.triangles)
-        drawn = np.flatnonzero((face | inner)[part.triangles])
+        drawn = np.flatnonzero((face | (inner & ~model.clear_triangles))[part.triangles])
         self._drawn = torch.as_tensor(drawn, device=self.device)
         self._triangles = self.paint.triangles[self._drawn]
         self._skin = torch.as_tensor(face[part.triangles], device=self.device)
@@ -106,6 +111,8 @@ class Reposer:
             0, :, 0
         ].T
         self._worn = self._wear()
+        lively = album.groups["expression"].clamp_min(0).sum(1) + 3 * album.groups["jaw"].norm(dim=1)
+        self._chance = torch.exp(-calm * lively).cumsum(0)
 
     def _blur_matrix(self, sigma: float) -> Tensor:
         """(C, C) Gaussian smoothing of a row of cells whose ends are repeated."""
@@ -139,7 +146,9 @@ class Reposer:
 
     def sample(self, dice: Dice, count: int, rows: Tensor | None = None) -> Pose:
         """Random people of the album in random performances."""
-        rows = dice.pick(len(self.album), count) if rows is None else rows
+        if rows is None:
+            drawn = dice.uniform(0, 1, count) * self._chance[-1]
+            rows = torch.searchsorted(self._chance, drawn).clamp_max(len(self.album) - 1)
         groups = self.actor.groups(sample_weights(dice, count))
         groups["identity"] = self.album.groups["identity"][rows]
         near, far = head_turns(dice, count, 14.0, 10.0, 5.0), head_turns(dice, count, 34.0, 18.0, 8.0)
@@ -147,7 +156,7 @@ class Reposer:
         groups["rotation"] = composed(turn, self.album.groups["rotation"][rows])
         vertices = decode(self.head, groups).vertices
         marks = landmark_points(self.head, vertices, self.model.landmarks["mediapipe_478"])
-        groups["camera"] = crop_camera(marks, dice)
+        groups["camera"] = crop_camera(marks, dice, *self.crop)
         lamp = normalize(
             torch.stack(
                 [0.8 * dice.normal(count), 0.3 + 0.5 * dice.normal(count), 0.2 + dice.uniform(0, 0.8, count)], 1
@@ -286,8 +295,9 @@ class Reposer:
 
 
 def reposed(
-    request: Request, *, fits: str, faces: str, limit: int | None = None, noise: float = 0.6
-) -> Iterator[Batch]:
+    request: Request, *, fits: str, faces: str, limit: int | None = None, noise: float = 0.6,
+    crop: tuple[float, float] = (1.2, 1.65), calm: float = 0.0,
+) -> Iterator[Batch]:  # fmt: skip
     """The source ``reposed``: endless batches of portraits with other expressions.
 
     Args:
@@ -296,6 +306,7 @@ def reposed(
         faces: the folder that it was made from.
         limit: keep at most that many portraits in memory.
         noise: strength of the camera's faults; photos have some already.
+        crop, calm: as of :class:`Reposer`.
 
     Raises:
         TrainingError: fits or pictures cannot be used, or the size is no multiple of 14.
@@ -304,7 +315,7 @@ def reposed(
     if request.size % _CELLS:
         raise TrainingError(f"Re-posed pictures have sizes that are multiples of {_CELLS}, not {request.size}.")
     album = Album.load(Path(fits), Path(faces), model, request.size, request.device, limit)
-    poser = Reposer(model, album, request.size)
+    poser = Reposer(model, album, request.size, crop=crop, calm=calm)
     number = request.start
     while True:
         yield poser.batch(request.seed_of(number), request.batch, noise)

@@ -88,15 +88,16 @@ class SyntheticFaces:
         yaw: furthest turn to the side in degrees.
         supersample: samples a pixel and axis; edges are smooth from 2 on.
         backend: of the rasteriser.
+        crop: the least and the most side of the crop in sizes of the landmarks' box.
     """
 
     def __init__(
         self, model: HeadModel, size: int = 224, device: torch.device | str = "cpu", *, yaw: float = 60.0,
-        supersample: int | None = None, backend: str = "auto",
+        supersample: int | None = None, backend: str = "auto", crop: tuple[float, float] = (1.2, 1.65),
     ) -> None:  # fmt: skip
         self.model, self.size, self.device, self.yaw = model, size, torch.device(device), yaw
         self.fine = size * (supersample or (2 if size < 192 else 1))
-        self.backend = backend
+        self.backend, self.crop = backend, crop
         self.head = torch_head(model, self.device)
         self.paint = FacePaint(model, self.device)
         self.actor = Actor(model, self.device)
@@ -124,7 +125,7 @@ class SyntheticFaces:
         decoded = decode(self.head, groups)
         vertices = decoded.vertices
         marks = landmark_points(self.head, vertices, self.model.landmarks["mediapipe_478"])
-        groups["camera"] = crop_camera(marks, dice)
+        groups["camera"] = crop_camera(marks, dice, *self.crop)
         looks, hair = sample_looks(dice, count), sample_hair(dice, count)
         looks["opening"] = opening(self.head, vertices)
         lights = sample_lights(dice, count)
@@ -317,15 +318,18 @@ class SyntheticFaces:
             return batch_of(self.head, image, scene.vertices, scene.groups, drawn.fragments, drawn.covered)
 
 
-def synthetic(request: Request, *, yaw: float = 60.0, noise: float = 1.0) -> Iterator[Batch]:
+def synthetic(
+    request: Request, *, yaw: float = 60.0, noise: float = 1.0, crop: tuple[float, float] = (1.2, 1.65)
+) -> Iterator[Batch]:
     """The source ``synthetic``: endless batches of people who do not exist.
 
     Args:
         request: what the training run wants.
         yaw: furthest turn to the side in degrees.
         noise: strength of the camera's faults, 0 for none.
+        crop: the least and the most side of the crop in sizes of the landmarks' box.
     """
-    faces = SyntheticFaces(load_head(request.head), request.size, request.device, yaw=yaw)
+    faces = SyntheticFaces(load_head(request.head), request.size, request.device, yaw=yaw, crop=crop)
     number = request.start
     while True:
         yield faces.batch(request.seed_of(number), request.batch, noise)

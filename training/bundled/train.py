@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Teach the teacher, or the student by it: ``python -m training.bundled.train teacher RUN --bank BANK --minutes 40``.
+
+Resumable: the newest state in RUN is taken up again, with the minutes that it has spent; the learning rate follows the
+share of the minutes. A state is written every ``--save-every`` seconds and when the run is stopped. Nothing in a state
+runs when it is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from smirk_core.errors import SmirkError, TrainingError
+from smirk_core.export.atomic import atomic
+from smirk_core.heads.library import load_head
+
+from .. import measures
+from ..averaging import MovingAverage
+from ..data.bank import Bank
+from ..data.dice import Dice
+from ..schedules import cosine
+from .answers import Answers
+from .networks import Student, Teacher
+from .objective import losses, total
+from .views import Views
+
+__all__ = ["check", "load_network", "main", "train"]
+
+_LOOK_AGAIN = 120.0  # seconds between looks for new shards
+
+
+def read_state(run: Path) -> dict[str, Any] | None:
+    """The newest state of a run, or None.
+
+    Raises:
+        TrainingError: it is damaged.
+    """
+    path = run / "state.pt"
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged archive makes torch raise
+        raise TrainingError(f"{path} cannot be read ({error}); delete it to begin anew.") from error
+
+
+def load_network(run: Path, answers: Answers) -> nn.Module:
+    """The averaged network of a run, ready to be asked.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    state = read_state(run)
+    if state is None:
+        raise TrainingError(f"There is no state in {run}; train it first.")
+    network = make(state["kind"], answers, state["size"])
+    network.load_state_dict(state["average"]["values"])
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def make(kind: str, answers: Answers, size: int) -> nn.Module:
+    """ "teacher" or "student"."""
+    return Teacher(answers, size) if kind == "teacher" else Student(answers)
+
+
+@torch.no_grad()
+def check(network: nn.Module, answers: Answers, bank: Bank, limit: int = 1024) -> dict[str, float]:
+    """Figures on held-out people: correlations of ARKit's weights, errors in mm and of places in % of the crop."""
+    rows = np.linspace(0, len(bank) - 1, min(limit, len(bank))).astype(int)
+    views = Views(answers, answers.model)
+    found, wanted, places = [], [], []
+    for some in np.array_split(rows, max(1, len(rows) // 64)):
+        groups = bank.groups(some)
+        view = views(bank.images(some), groups, Dice(0), plain=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            answer = network(view.image.to(memory_format=torch.channels_last)).float()
+        found.append(answers.arkit(answers.groups(answer)))
+        wanted.append(answers.arkit(groups))
+        places.append((answers.places(answer) - view.places).norm(dim=-1).mean(1).numpy())
+    a, b = np.concatenate(found), np.concatenate(wanted)
+    still = [not n.startswith("eyeLook") for n in _names()]
+    r = [measures.correlation(a[:, k], b[:, k]) for k in range(a.shape[1])]
+    s = [measures.slope(a[:, k], b[:, k]) for k in range(a.shape[1])]
+    return {
+        "pooled": measures.correlation(a.ravel(), b.ravel()),
+        "pooled_still": measures.correlation(a[:, still].ravel(), b[:, still].ravel()),
+        "mean_r": float(np.nanmean(r)), "mean_slope": float(np.nanmean(s)),
+        "places_percent": 50 * float(np.concatenate(places).mean()),
+    } | {f"r_{n}": float(r[_names().index(n)]) for n in _SHOWN}  # fmt: skip
+
+
+_SHOWN = ("jawOpen", "mouthSmileLeft", "browDownLeft", "browInnerUp", "eyeBlinkLeft", "mouthFrownLeft", "mouthPucker",
+          "mouthFunnel", "jawLeft", "noseSneerLeft", "cheekPuff")  # fmt: skip
+
+
+def _names() -> tuple[str, ...]:
+    from smirk_core.heads.parameters import ARKIT_NAMES
+
+    return tuple(ARKIT_NAMES)
+
+
+def train(
+    kind: str, run: Path, folder: Path, *, minutes: float, held_out: Path | None = None, teacher: Path | None = None,
+    batch: int = 64, rate: float = 1.5e-3, floor: float = 0.02, seed: int = 0, shape_every: int = 3,
+    save_every: float = 300.0, stop_after: float = 1e9, only: str = "",
+) -> dict[str, float]:  # fmt: skip
+    """Train until ``minutes`` are spent in all, or ``stop_after`` minutes of this call.
+
+    Args:
+        kind: "teacher" or "student".
+        run: folder of the state and ``log.jsonl``.
+        folder: bank to learn from; shards that appear later are used too.
+        held_out: bank of other people for figures.
+        teacher: run whose answers the student also learns.
+        shape_every: the student's identity network learns from every so manieth batch only; it takes as long as the
+            expression network and says less.
+        only: keep to one source of the bank.
+
+    Raises:
+        TrainingError: something cannot be read or does not fit.
+    """
+    model = load_head("open")
+    answers = Answers(model)
+    run.mkdir(parents=True, exist_ok=True)
+    state = read_state(run)
+    bank = Bank.open(folder)
+    torch.manual_seed(seed)
+    network = make(kind, answers, bank.size).to(memory_format=torch.channels_last)
+    if state is not None:
+        network.load_state_dict(state["network"])
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98)
+    )
+    average = MovingAverage(network, 0.998)
+    step, spent, seen = 0, 0.0, 0
+    if state is not None:
+        optimiser.load_state_dict(state["optimiser"])
+        average.load_state_dict(state["average"])
+        step, spent, seen = state["step"], state["spent"], state["seen"]
+    master = load_network(teacher, answers) if teacher else None
+    views = Views(answers, model)
+    figures: dict[str, float] = {}
+
+    def save() -> None:
+        with atomic(run / "state.pt") as path:
+            torch.save(
+                {"kind": kind, "size": bank.size, "network": network.state_dict(), "optimiser": optimiser.state_dict(),
+                 "average": average.state_dict(), "step": step, "spent": spent, "seen": seen}, path,
+            )  # fmt: skip
+
+    def report(named: dict[str, float]) -> None:
+        with (run / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "minutes": round(spent / 60, 2), "faces": seen} | named) + "\n")
+        words = " ".join(f"{k} {v:.3f}" for k, v in named.items())
+        print(f"{step} {spent / 60:.1f} min {seen:,} faces {words}", flush=True)
+
+    network.train()
+    rows = _rows(bank, only)
+    started = last = saved = looked = time.monotonic()
+    sums: dict[str, float] = {}
+    count = 0
+    try:
+        while spent < 60 * minutes and last - started < 60 * stop_after:
+            dice = Dice(seed * 1_000_003 + step)
+            picked = rows[dice.pick(len(rows), batch).numpy()]
+            view = views(bank.images(picked), bank.groups(picked), dice)
+            image = view.image.to(memory_format=torch.channels_last)
+            taught = None
+            for group in optimiser.param_groups:
+                group["lr"] = rate * cosine(min(int(1e4 * spent / (60 * minutes)), 10_000), 10_000, floor)
+                group["lr"] *= min(1.0, (step + 1) / 200)
+            with torch.autocast("cpu", torch.bfloat16):
+                if master is not None:
+                    with torch.no_grad():
+                        taught = master(image)
+                if kind == "student":
+                    shaped = step % shape_every == 0
+                    branches = None if shaped else ("pose_encoder", "expression_encoder")
+                    answer = network(image, branches)
+                else:
+                    shaped, answer = True, network(image)
+            named = losses(answers, answer.float(), view, taught)
+            if not shaped:
+                named.pop("identity")
+            loss = total(named)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+            optimiser.step()
+            average.update(network)
+            for name, value in named.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            count += 1
+            step, seen = step + 1, seen + batch
+            now = time.monotonic()
+            spent, last = spent + now - last, now
+            if step % 200 == 0:
+                report({k: v / count for k, v in sums.items()} | {"rate": optimiser.param_groups[0]["lr"] * 1000})
+                sums, count = {}, 0
+            if now - saved > save_every:
+                save()
+                if held_out is not None and any(held_out.glob("*.json")):
+                    kept = {k: v.clone() for k, v in network.state_dict().items()}
+                    network.load_state_dict(average.values)
+                    figures = check(network.eval(), answers, Bank.open(held_out))
+                    network.load_state_dict(kept)
+                    network.train()
+                    report(figures)
+                saved = last = time.monotonic()
+            if now - looked > _LOOK_AGAIN:
+                bank, looked = Bank.open(folder), now
+                rows = _rows(bank, only)
+    except KeyboardInterrupt:
+        print("Stopped; the state is kept.", flush=True)
+    save()
+    if held_out is not None:
+        network.load_state_dict(average.values)
+        figures = check(network.eval(), answers, Bank.open(held_out), 4096)
+        report(figures)
+    return figures
+
+
+def _rows(bank: Bank, only: str) -> np.ndarray:
+    """Numbers of the faces to learn from."""
+    if not only:
+        return np.arange(len(bank))
+    if only not in bank.sources:
+        raise TrainingError(f"The bank has no faces of '{only}'; there are {', '.join(bank.sources)}.")
+    return np.flatnonzero(bank.source == bank.sources.index(only))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m training.bundled.train", description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=("teacher", "student"))
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path)
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--stop-after", type=float, default=1e9, help="minutes of this call")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--save-every", type=float, default=300)
+    parser.add_argument("--only", default="", help="one source of the bank")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    try:
+        train(
+            given.kind, given.run, given.bank, minutes=given.minutes, held_out=given.held_out, teacher=given.teacher,
+            batch=given.batch, rate=given.rate, save_every=given.save_every, stop_after=given.stop_after,
+            only=given.only,
+        )  # fmt: skip
+    except SmirkError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
