@@ -2,7 +2,7 @@
 """From MakeHuman's vertices to all vertices of the head: skin, eyeballs, teeth, tongue, lashes and brows.
 
 Every sample of a population goes through here, so that each part follows each identity: eyeballs are fitted to the
-lids, teeth follow MakeHuman's by an affine map, lashes and brows grow on the skin.
+lids, teeth and tongue are placed behind the lips, lashes and brows grow on the skin.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from .build_brows import BrowCards, brow_cards, place_brow
-from .build_eyeballs import EYE_RADIUS, eyeball
+from .build_eyeballs import eyeball
 from .build_eyes import opening_matrix
 from .build_lashes import LashCards, lash_cards, place_lashes
 from .build_layout import MOUTH_COLUMNS, Layout, mean_adult
 from .build_makehuman import MakeHuman
-from .build_mouth import teeth_row
+from .build_mouth import MouthPart, mouth_place, seal_lining, teeth_row, tongue, tongue_out
 from .build_parts import flip
 
-__all__ = ["EYE_RADIUS", "MATERIALS", "Assembly", "build_assembly", "fit_eyes"]
+__all__ = ["FOLLOW", "MATERIALS", "SOCKET_DEPTH", "Assembly", "build_assembly", "fit_eyes"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 MM = 1e-3
+FITTED_RADIUS = 12.5 * MM
 LIP_OVERLAP = 0.15 * MM
 OPENING_SHARE = 0.1  # of MakeHuman's variation of the lids' opening that an identity keeps
 LID_GAP = 0.15 * MM  # between the ball and the inner edge of the lid margin
@@ -36,7 +37,7 @@ MATERIALS = (
     "cornea",
 )  # fmt: skip
 # How far a ring of the lid follows the margin onto the ball, outward from the margin.
-_FOLLOW = np.array([1.0, 1.0, 0.92, 0.78, 0.6, 0.42, 0.26, 0.13, 0.04])
+FOLLOW = np.array([1.0, 1.0, 0.92, 0.78, 0.6, 0.42, 0.26, 0.13, 0.04])
 # How much of a ring's thickness over the ball is the mean adult's in everyone: closed lids must clear the ball.
 _EVEN = np.array([1.0, 0.85, 0.8, 0.75, 0.66, 0.52, 0.36, 0.18, 0.06])
 
@@ -51,7 +52,8 @@ class Assembly:
         polygons, materials: (P, 4) and (P,) indices into ``MATERIALS``, all parts.
         polygon_part: (P,) the part's name.
         mirror: (V,) vertex on the other side.
-        teeth: (which) -> (n, helpers) linear map from helper teeth.
+        mouth: ``upper_teeth``, ``lower_teeth`` and ``tongue`` in the frame of the mouth.
+        tongue_out: (n, 3) displacement of the tongue's vertices when it is stuck out.
         lashes: of the left eye, grown from lid ring ``lash_ring``.
         brow: the left one; ``brow_corners``: (n, 3) skin vertices under its own; ``brow_weights``: (n, 3).
         opening: (28, 28) as from :func:`opening_matrix`; ``lid_heights``: (28,) the mean adult's margin;
@@ -67,7 +69,8 @@ class Assembly:
     polygon_part: npt.NDArray[np.str_]
     mirror: Ints
     ball: Floats
-    teeth: dict[str, Floats]
+    mouth: dict[str, MouthPart]
+    tongue_out: Floats
     lashes: LashCards
     lash_ring: int
     brow: BrowCards
@@ -92,6 +95,7 @@ class Assembly:
         skin = self.skin_of(source)
         self.shrink_cavity(skin)
         self.seal_lips(skin)
+        seal_lining(skin, self.layout.mouth_rings, self.layout.seam, self.layout.crop @ self.design)
         self.even_openings(skin)
         centres, radii = fit_eyes(skin, self.layout)
         self.conform(skin, centres, radii)
@@ -100,7 +104,7 @@ class Assembly:
         for side, name in enumerate(("left_eye", "right_eye")):
             ball = self.ball * [1 - 2 * side, 1, 1]
             vertices[:, self.slices[name]] = centres[:, side, None] + radii[:, side, None, None] * ball
-        self.attach(vertices, source)
+        self.fit_mouth(vertices, source)
         self.grow(vertices, centres)
         return vertices, centres, radii
 
@@ -135,7 +139,7 @@ class Assembly:
             height = margin[..., 1] - self.lid_heights
             away = height @ self.opening.T
             shift = -(1 - OPENING_SHARE) / 2 * away
-            skin[:, rings, 1] += shift[:, None] * _FOLLOW[: len(rings), None]
+            skin[:, rings, 1] += shift[:, None] * FOLLOW[: len(rings), None]
 
     def conform(self, skin: Floats, centres: Floats, radii: Floats) -> None:
         """Lay the lid margins onto the balls and hide the sockets inside them, in place."""
@@ -145,7 +149,7 @@ class Assembly:
             lids = skin[:, rings] - centre
             length = np.linalg.norm(lids, axis=-1)
             rest = length[:, :1] - (radius + LID_GAP)
-            lids *= (1 - rest * _FOLLOW[: len(rings), None] / length)[..., None]
+            lids *= (1 - rest * FOLLOW[: len(rings), None] / length)[..., None]
             length = np.linalg.norm(lids, axis=-1)
             thickness = length - radius
             kept = thickness + _EVEN[: len(rings), None] * (self.lid_thickness - thickness)
@@ -155,12 +159,33 @@ class Assembly:
             depth = (radius[:, 0] - SOCKET_DEPTH)[..., None]
             skin[:, self.layout.sockets[side]] = centres[:, side, None] + inside * depth
 
-    def attach(self, vertices: Floats, source: Floats) -> None:
-        """Place teeth and tongue; linear in the source vertices, so it carries displacements too."""
-        for which in ("upper", "lower"):
-            helper = source[:, self.layout.helpers[f"helper-{which}-teeth"]]
-            vertices[:, self.slices[f"{which}_teeth"]] = np.einsum("pk,nkd->npd", self.teeth[which], helper)
-        vertices[:, self.slices["tongue"]] = source[:, self.layout.helpers["helper-tongue"]]
+    def fit_mouth(self, vertices: Floats, source: Floats) -> None:
+        """Place teeth, gums and tongue behind the lips of the skin that is in ``vertices``, in place."""
+        layout, skin = self.layout, vertices[:, self.slices["skin"]]
+        left, right = self.helper_halves()
+        place = mouth_place(skin, layout.mouth_rings, layout.seam, source[:, np.concatenate([left, right])], self.width)
+        for name, part in self.mouth.items():
+            origin = place.upper if name == "upper_teeth" else place.lower
+            vertices[:, self.slices[name]] = origin[:, None] + place.scale[:, None, None] * part.points
+
+    def helper_halves(self) -> tuple[Ints, Ints]:
+        """Source vertices of MakeHuman's upper teeth on the left and on the right."""
+        helper = self.layout.helpers["helper-upper-teeth"]
+        x = self.design[helper, 0]
+        return helper[x > MM], helper[x < -MM]
+
+    @property
+    def width(self) -> float:
+        """Metres between the middles of the halves of MakeHuman's upper teeth in the mean adult."""
+        left, right = self.helper_halves()
+        return float(self.design[left, 0].mean() - self.design[right, 0].mean())
+
+    def carry(self, source: Floats) -> Floats:
+        """(V, 3) how a (n, 3) displacement of source vertices moves the mouth's parts: only the jaw's, as a whole."""
+        moved = np.zeros((self.count, 3))
+        for name in ("lower_teeth", "tongue"):
+            moved[self.slices[name]] = source[self.layout.helpers["helper-lower-teeth"]].mean(axis=0)
+        return moved
 
     def grow(self, vertices: Floats, centres: Floats) -> None:
         """Place lashes and brows on the skin that is in ``vertices``, in place."""
@@ -183,8 +208,8 @@ def fit_eyes(skin: Floats, layout: Layout) -> tuple[Floats, Floats]:
     centres, radii = [], []
     for side in range(2):
         rim = skin[:, layout.eye_rings[side][layout.first_lid]]
-        centre = rim.mean(axis=1) - [0, 0, 0.8 * EYE_RADIUS]
-        radius = np.full(len(skin), EYE_RADIUS)
+        centre = rim.mean(axis=1) - [0, 0, 0.8 * FITTED_RADIUS]
+        radius = np.full(len(skin), FITTED_RADIUS)
         pull = 20.0  # rows' worth of prior on the radius
         for _ in range(12):
             ray = rim - centre[:, None]
@@ -194,7 +219,7 @@ def fit_eyes(skin: Floats, layout: Layout) -> tuple[Floats, Floats]:
             normal = np.einsum("nki,nkj->nij", jacobian, jacobian)
             gradient = np.einsum("nki,nk->ni", jacobian, residual)
             normal[:, 3, 3] += pull
-            gradient[:, 3] += pull * (radius - EYE_RADIUS)
+            gradient[:, 3] += pull * (radius - FITTED_RADIUS)
             step = np.linalg.solve(normal, gradient[..., None])[..., 0]
             centre = centre - step[:, :3]
             radius = radius - step[:, 3]
@@ -237,15 +262,7 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
     ball = eyeball()
     rim = skin[layout.eye_rings[0][layout.first_lid]]
 
-    teeth, rows = {}, {}
-    for which in ("upper", "lower"):
-        helper = source[layout.helpers[f"helper-{which}-teeth"]]
-        front = helper[helper[:, 2] > helper[:, 2].max() - 4 * MM]
-        edge = front[:, 1].min() if which == "upper" else front[:, 1].max()
-        rows[which] = teeth_row(which)
-        points = rows[which].points + np.array([0, edge, helper[:, 2].max() - 1.0 * MM])
-        homogeneous = [np.concatenate([x, np.ones((len(x), 1))], axis=1) for x in (points, helper)]
-        teeth[which] = homogeneous[0] @ np.linalg.pinv(homogeneous[1])
+    mouth = {"upper_teeth": teeth_row("upper"), "lower_teeth": teeth_row("lower"), "tongue": tongue()}
 
     lash_ring = layout.first_lid + 1
     edge = skin[layout.eye_rings[0][lash_ring]]
@@ -257,13 +274,11 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
 
     lips = _lip_polygons(layout)
     skin_materials = np.where(lips == 1, "lips", np.where(lips == 2, "mouth", "skin"))
-    tongue = np.searchsorted(layout.source[layout.helpers["helper-tongue"]], human.faces["helper-tongue"])
     pieces: list[tuple[str, int, Ints, npt.NDArray[np.str_]]] = [
         ("skin", len(skin), layout.polygons, skin_materials),
         ("left_eye", len(ball.points), ball.polygons, ball.materials),
         ("right_eye", len(ball.points), flip(ball.polygons), ball.materials),
-        *((f"{w}_teeth", len(rows[w].points), rows[w].polygons, rows[w].materials) for w in ("upper", "lower")),
-        ("tongue", int(tongue.max()) + 1, tongue, np.full(len(tongue), "tongue")),
+        *((name, len(part.points), part.polygons, part.materials) for name, part in mouth.items()),
         ("left_lashes", len(lashes.offsets), lashes.polygons, np.full(len(lashes.polygons), "lash")),
         ("right_lashes", len(lashes.offsets), flip(lashes.polygons), np.full(len(lashes.polygons), "lash")),
         ("left_brow", len(brow.points), brow.polygons, np.full(len(brow.polygons), "brow")),
@@ -280,12 +295,8 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
     for a, b in (("eye", "eye"), ("lashes", "lashes"), ("brow", "brow")):
         mirror[slices[f"left_{a}"]] = np.arange(start)[slices[f"right_{b}"]]
         mirror[slices[f"right_{a}"]] = np.arange(start)[slices[f"left_{b}"]]
-    for which in ("upper", "lower"):
-        part = slices[f"{which}_teeth"]
-        grid = np.arange(start)[part].reshape(7, -1)
-        mirror[part] = grid[:, ::-1].ravel()
-    tongue_ids = layout.source[layout.helpers["helper-tongue"]]
-    mirror[slices["tongue"]] = slices["tongue"].start + np.searchsorted(tongue_ids, human.mirror[tongue_ids])
+    for name, part in mouth.items():
+        mirror[slices[name]] = slices[name].start + part.mirror
     return Assembly(
         layout=layout,
         design=source,
@@ -295,7 +306,8 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         polygon_part=np.concatenate([np.full(len(p[2]), p[0]) for p in pieces]),
         mirror=mirror,
         ball=ball.points,
-        teeth=teeth,
+        mouth=mouth,
+        tongue_out=tongue_out(),
         lashes=lashes,
         lash_ring=lash_ring,
         brow=brow,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .build_assembly import Assembly
 from .build_eyes import blink_shape, keep_lids
 from .build_makehuman import MakeHuman, load_target
+from .build_mouth import ROLLED_TEETH, closing_lining
 from .build_skeleton import smooth
 from .parameters import ARKIT_NAMES
 
@@ -66,15 +67,12 @@ def face_unit(human: MakeHuman, assembly: Assembly, name: str) -> Floats:
 def finish_shape(assembly: Assembly, template: Floats, centres: Floats, skin: Floats, source: Floats | None) -> Floats:
     """(V, 3) displacement of all parts for a (S, 3) displacement of the skin.
 
-    Teeth and tongue take the source-space displacement where one is given; eyeballs stay; lashes and brows follow.
+    Lower teeth and tongue follow the source-space displacement if there is one; eyeballs stay; lashes and brows follow.
     """
     moved = template[None].copy()
     moved[0, assembly.slices["skin"]] += skin
     if source is not None:
-        rest = np.zeros_like(moved)
-        assembly.attach(rest, source[None])
-        for name in ("upper_teeth", "lower_teeth", "tongue"):
-            moved[0, assembly.slices[name]] += rest[0, assembly.slices[name]]
+        moved[0] += assembly.carry(source)
     assembly.grow(moved, centres[None])
     still = template[None].copy()
     assembly.grow(still, centres[None])
@@ -108,9 +106,14 @@ def expression_basis(
             skin = skin + _away_from_openings(assembly)[:, None] * (smooth(skin, assembly, rounds) - skin)
         skin = lids_kept(assembly, template, centres, radius, skin)
         if name == "mouthClose":
+            skin = skin + closing_lining(len(skin), assembly.layout.mouth_rings, assembly.layout.seam)
             skin = np.einsum("vij,vj->vi", unskin, skin)
             unit = unit * 0  # lower teeth and tongue go with the jaw
         shapes.append(finish_shape(assembly, template, centres, skin, unit))
+        if name == "tongueOut":
+            shapes[-1][assembly.slices["tongue"]] = assembly.tongue_out
+        if name == "mouthRollUpper":
+            shapes[-1][assembly.slices["upper_teeth"]] = ROLLED_TEETH
     return np.array(shapes)
 
 
