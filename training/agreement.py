@@ -16,11 +16,11 @@ from torch import Tensor
 from smirk_core.errors import AssetError
 from smirk_core.heads.arkit import ARKIT_INDEX, arkit_from_groups
 from smirk_core.heads.head_model import HeadModel
-from smirk_core.tracking.face_graphs import find_face_landmarker, make_graph
 
 from . import measures
+from .mediapipe_scores import mediapipe_scores
 
-__all__ = ["CURVES", "agreement", "figures", "mediapipe_scores"]
+__all__ = ["CURVES", "agreement", "figures"]
 
 Array = npt.NDArray[Any]
 CURVES = (
@@ -28,34 +28,6 @@ CURVES = (
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
 )  # fmt: skip
 _FEW = 8  # faces; a correlation over fewer says nothing
-
-
-def mediapipe_scores(image: Array) -> Array:
-    """MediaPipe's scores in ARKit's order, (N, 52); a row of NaN where it finds no face.
-
-    Args:
-        image: (N, S, S, 3) uint8 RGB.
-
-    Raises:
-        AssetError: MediaPipe or its model file is missing or does not start.
-    """
-    model = find_face_landmarker()
-    make_graph("landmarker", model).close()  # checks the version; imports MediaPipe quietly
-    from mediapipe import Image, ImageFormat
-    from mediapipe.tasks.python.core.base_options import BaseOptions  # type: ignore[import-untyped]
-    from mediapipe.tasks.python.vision import face_landmarker  # type: ignore[import-untyped]
-
-    options = face_landmarker.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_buffer=model.read_bytes()), output_face_blendshapes=True
-    )
-    out = np.full((len(image), len(ARKIT_INDEX)), np.nan)
-    with face_landmarker.FaceLandmarker.create_from_options(options) as task:
-        for row, pixels in zip(out, image, strict=True):
-            found = task.detect(Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(pixels)))
-            for score in found.face_blendshapes[0] if found.face_blendshapes else ():
-                if score.category_name in ARKIT_INDEX:
-                    row[ARKIT_INDEX[score.category_name]] = score.score
-    return out
 
 
 def figures(mine: Array, theirs: Array) -> dict[str, float]:

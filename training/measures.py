@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smirk_core.neural.augmentation import mirror_pairs
-
 __all__ = ["asymmetry", "correlation", "curves", "exaggeration", "identity_ratio", "jerk", "slope", "vertex_errors"]
 
 Array = npt.NDArray[Any]
@@ -57,6 +55,8 @@ def curves(found: Array, wanted: Array) -> dict[str, float]:
 
 def asymmetry(found: Array, wanted: Array, names: Sequence[str]) -> dict[str, float]:
     """How much of the difference between left and right is found; {} for a head without sides in its names."""
+    from smirk_core.neural.augmentation import mirror_pairs  # torch, which the other figures do without
+
     other = mirror_pairs(tuple(names))
     pairs = [(i, o) for i, o in enumerate(other) if i < o < wanted.shape[1]]
     if not pairs:

@@ -16,7 +16,8 @@ from PIL import Image  # noqa: E402
 
 from smirk_core.heads.arkit import ARKIT_INDEX, groups_from_arkit  # noqa: E402
 from smirk_core.heads.library import load_head  # noqa: E402
-from training.agreement import CURVES, agreement, figures, mediapipe_scores  # noqa: E402
+from training.agreement import CURVES, agreement, figures  # noqa: E402
+from training.mediapipe_scores import mediapipe_scores  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 PORTRAITS = sorted((SHARED / "faces" / "train").glob("*.jpg"))[:12]
