@@ -40,6 +40,7 @@ _SIZE = 192  # px of the texture over which a portrait is averaged at the vertic
 _MODES = 10
 _ROUNDS = 3
 _GREY = 0.03  # spread of the channels below which a portrait has no colour
+_HOME = 5e-3  # how soon what continues returns to the plain tone
 _SMOOTH = 2  # rings over which modes are smoothed
 
 
@@ -117,6 +118,8 @@ def _like_skin(difference: Floats, loose: Floats) -> Floats:
 def _principal(surface: SkinSurface, colours: Floats, trust: Floats, count: int) -> SkinPrior:
     """Mean and modes of colours (N, V, 3) with trust (N, V), symmetric, continued where there is none."""
     order = surface.mirror
+    # Collars, hair and walls are never all sorted out: around the face the statistic continues what is within.
+    inner = surface.skin * (1 - np.maximum(surface.rim, surface.region("ears", "neck")))
     # Every portrait's own tone first: the mean is of the pattern, and the tone is free in every fit.
     tones = np.stack(
         [np.average(c, axis=0, weights=w * surface.plain + 1e-9) for c, w in zip(colours, trust, strict=True)]
@@ -124,7 +127,7 @@ def _principal(surface: SkinSurface, colours: Floats, trust: Floats, count: int)
     pattern = colours - tones[:, None]
     total = trust.sum(axis=0)
     mean = (trust[..., None] * pattern).sum(axis=0) / np.maximum(total, 1e-9)[:, None]
-    mean = surface.spread(mean, np.minimum(total / 30, 1.0) * 10, home=1e-4)
+    mean = surface.spread(mean, np.minimum(total / 30, 1.0) * 10 * inner, home=_HOME)
     if order is not None:
         mean = (mean + mean[order]) / 2
     rest = np.concatenate([pattern - mean, (pattern - mean)[:, order]]) if order is not None else pattern - mean
@@ -146,6 +149,9 @@ def _principal(surface: SkinSurface, colours: Floats, trust: Floats, count: int)
             wide = modes.transpose(1, 0, 2).reshape(len(mean), -1)
             wide = surface.smoothed(wide, _SMOOTH) * surface.skin[:, None]
             modes = wide.reshape(len(mean), count, 3).transpose(1, 0, 2)
+        wide = modes.transpose(1, 0, 2).reshape(len(mean), -1)
+        wide = surface.spread(wide, 10 * inner, home=_HOME)
+        modes = wide.reshape(len(mean), count, 3).transpose(1, 0, 2)
         strength = np.linalg.norm(modes.reshape(count, -1), axis=1)
         modes = modes[np.argsort(-strength)]
     return SkinPrior(mean + np.median(tones, axis=0), modes)

@@ -79,7 +79,7 @@ def occluded(surface: SkinSurface, log: Floats, weight: Floats, skin: Floats, *,
     loose = np.maximum(step(0.5, 0.9, -bright) * plain_at, step(0.22, 0.4, hue) * tinted_at)
     loose = np.maximum(loose, step(0.45, 0.9, bright) * tinted_at)  # a pale hat, a wall
     tight = np.maximum.reduce([step(0.25, 0.5, np.abs(bright)), step(0.07, 0.16, hue)]) * strict_at
-    liner = step(0.7, 1.2, -bright) * eye_at  # lashes and dark frames; the head has lashes of its own
+    liner = np.maximum(step(0.7, 1.2, -bright), step(0.3, 0.5, hue)) * eye_at  # lashes and dark frames; the head has lashes of its own
     return _grown(surface, np.maximum.reduce([loose, tight, liner]), 0.002)
 
 
@@ -116,6 +116,10 @@ def without_glare(surface: SkinSurface, log: Floats, weight: Floats, skin: Float
     amount = (_GLARE * share * level * plain)[:, None]
     colour = from_log(log)
     log = to_log(np.maximum(colour - amount, (1 - _MOST) * colour))
+    # A highlight near the sensor's end has no hue of its own left.
+    level = brightness(log)[:, None]
+    hueless = (step(0.03, 0.25, share) * plain)[:, None]
+    log += hueless * (likely - brightness(likely)[:, None] - (log - level))
     # What is still brighter than any skin here is the rim of a highlight, or light that lies on the shine.
     over = brightness(_grained(surface, log - likely, weight, 0.0024))
     log -= (_SHINE * np.maximum(over - 0.1, 0) * plain)[:, None]
