@@ -19,6 +19,7 @@ from smirk_core.export.atomic import atomic
 
 from .eyelids import lids_before_skinning
 from .rig import HeadObjects
+from .wear import worn_objects
 
 __all__ = ["SUFFIXES", "save"]
 
@@ -150,6 +151,8 @@ def _heads_selected(chosen: Heads) -> Iterator[None]:
     for head in heads:
         head.armature.select_set(True)
         head.mesh.select_set(True)
+        for obj in worn_objects(head):  # hidden hair stays at home
+            obj.select_set(True)
         if not (head.armature.select_get() and head.mesh.select_get()):
             raise ExportError(f"'{head.mesh.name}' is hidden and cannot be exported: show it, or delete it.")
     layer.objects.active = heads[0].armature

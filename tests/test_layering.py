@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "refine": BASE | {"heads", "take"},
     "tracking": BASE | {"heads", "take", "encoder", "refine", "user_assets"},
     "rendering": BASE | {"heads", "take", "tracking"},
-    "groom": BASE | {"heads"},
+    "groom": BASE | {"heads", "safe_npz"},
     "skin": BASE | {"heads", "rendering"},
     "neural": BASE | {"heads", "rendering", "encoder"},
     "detail": BASE | {"heads", "take", "tracking", "rendering", "export", "safe_npz"},

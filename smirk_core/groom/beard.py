@@ -83,7 +83,9 @@ def beard_cut(model: HeadModel, cut: BeardCut) -> Wear:
         lips = model.template[regions["lips"]]
         seam = lips[:, 1].mean()
         above = np.clip((roots.points[:, 1] - seam) / 0.006, 0, 1) * (np.abs(roots.points[:, 0]) < 0.034)
-        chin = np.clip((0.05 - np.abs(roots.points[:, 0])) / 0.03, 0, 1) * np.clip((seam - roots.points[:, 1]) / 0.02, 0, 1)
+        chin = np.clip((0.05 - np.abs(roots.points[:, 0])) / 0.03, 0, 1) * np.clip(
+            (seam - roots.points[:, 1]) / 0.02, 0, 1
+        )
         length = cut.length * (0.45 + 0.55 * chin)
         length = np.where(above > 0, np.minimum(0.011, np.maximum(0.006, cut.length)), length)
         length *= np.random.default_rng(cut.seed).uniform(0.75, 1.1, len(length))
@@ -95,7 +97,18 @@ def beard_cut(model: HeadModel, cut: BeardCut) -> Wear:
             return np.stack([across, -1 + 0.35 * lip, 0.25 + 0 * lip], axis=1)
 
         parts.append(
-            grow_cards(model, roots, flow, length, lift=cut.lift, volume=volume, weight=0.25, width=0.0055,
-                       curl=cut.curl, steps=3, seed=cut.seed)  # fmt: skip
+            grow_cards(
+                model,
+                roots,
+                flow,
+                length,
+                lift=cut.lift,
+                volume=volume,
+                weight=0.25,
+                width=0.0055,
+                curl=cut.curl,
+                steps=3,
+                seed=cut.seed,
+            )  # fmt: skip
         )
     return joined(parts)

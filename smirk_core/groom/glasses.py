@@ -112,7 +112,6 @@ def glasses_on(model: HeadModel, vertices: Floats, style: Glasses) -> Wear:
     skin = vertices[solid | np.logical_or.reduce(cards)] if cards else vertices[solid]
     ears = vertices[model.regions["ears"]]
     rims = [_rim(style, middle, apart, side) for side in (1, -1)]
-    ends = [_ear(ears[ears[:, 0] * side > 0], side) for side in (1, -1)]
     # Forward until no part of rims and bridge is inside the face: each point before the foremost skin near it.
     bridge = _bridge(style, rims)
     forward = max(_clearance(np.concatenate([*rims, bridge]), skin, style.deep), _lash_room(middle, rims, size))
@@ -127,8 +126,12 @@ def glasses_on(model: HeadModel, vertices: Floats, style: Glasses) -> Wear:
     thick = max(style.tube, 0.0007)
     level = np.tile([0.0, 1.0, 0.0], (_BAR, 1))
     parts.append((*_tube(bridge, thick, thick, level, False), "frame"))
-    for rim, (ear, tip), side in zip(rims, ends, (1, -1), strict=True):
-        parts.append((*_temple(rim, ear, tip, side, thick, skin), "frame"))
+    skull = _dense(model, vertices, solid)
+    for rim, side in zip(rims, (1, -1), strict=True):
+        ear = ears[ears[:, 0] * side > 0]
+        # The region holds some of the skull round the ear: what stands out is the ear itself.
+        ear = ear[np.abs(ear[:, 0]) > np.quantile(np.abs(ear[:, 0]), 0.4)]
+        parts.append((*_temple(rim, ear, skull, side, thick), "frame"))
     for rim in rims:
         centre = rim.mean(axis=0) + [0, 0, 0.0012]
         fan = np.stack([np.full(_RIM, _RIM), np.arange(_RIM), (np.arange(_RIM) + 1) % _RIM, np.full(_RIM, -1)], axis=1)
@@ -173,37 +176,41 @@ def _lash_room(middle: Floats, rims: list[Floats], size: float) -> float:
     return max(float(middle[2] + 0.0215 * size - rim[:, 2].mean()) for rim in rims)
 
 
-def _ear(ear: Floats, side: int) -> tuple[Floats, Floats]:
-    """Where a temple lies on the root of an ear, and where its hook ends behind it."""
-    top = ear[ear[:, 1] > np.quantile(ear[:, 1], 0.86)]
-    root = top[np.abs(top[:, 0]) < np.quantile(np.abs(top[:, 0]), 0.45)]
-    rest = np.array([side * np.abs(root[:, 0]).mean(), root[:, 1].max(), root[:, 2].mean()])
-    tip = np.array([side * (np.abs(ear[:, 0]).min() + 0.004), np.quantile(ear[:, 1], 0.55), ear[:, 2].min() - 0.003])
-    return rest, tip
+def _dense(model: HeadModel, vertices: Floats, solid: npt.NDArray[np.bool_]) -> Floats:
+    """(n, 3) the skin of the skull's sides at vertices, edges and middles of its triangles; ears are left out."""
+    bare = solid & ~model.regions["ears"] & (np.abs(vertices[:, 0]) > 0.03)
+    corners = vertices[model.triangles[solid[model.triangles].all(axis=1) & bare[model.triangles].any(axis=1)]]
+    # Triangles at an ear's root belong to the ear: the furthest out of each may not count.
+    bare_only = corners[np.ptp(np.abs(corners[..., 0]), axis=1) < 0.012]
+    edges = (bare_only + np.roll(bare_only, 1, axis=1)) / 2
+    return np.concatenate([vertices[bare], bare_only.mean(axis=1), edges.reshape(-1, 3)])
 
 
-def _temple(
-    rim: Floats, ear: Floats, tip: Floats, side: int, thick: float, skin: Floats
-) -> tuple[Floats, Ints]:
-    """A side bar from the rim's outer upper edge straight to the ear, outside the head, and down behind it."""
+def _temple(rim: Floats, ear: Floats, skull: Floats, side: int, thick: float) -> tuple[Floats, Ints]:
+    """A side bar from the rim's outer edge back over the ear, outside the head, and down behind it.
+
+    Args:
+        ear: (n, 3) vertices of that ear; skull: (n, 3) of the skin beside it.
+    """
     outer = rim[(rim[:, 0] * side + 0.35 * rim[:, 1]).argmax()]
-    step = np.linspace(0, 1, 14)[:, None]
-    hinge = outer + np.array([side * 0.0035, 0.0, -0.004])
-    bar = hinge * (1 - step) + (ear + [side * 0.0015, thick + 0.0012, 0]) * step
-    bend = np.linspace(0, 1, 6)[1:, None]
-    down = (ear + [side * 0.0015, thick + 0.0012, 0]) * (1 - bend) + (tip + [side * 0.001, 0, 0]) * bend
-    down[:, 1] += 0.006 * np.sin(np.pi * bend[:, 0])
-    down[:, 2] -= 0.004 * np.sin(np.pi * bend[:, 0])
-    path = np.concatenate([outer[None], bar, down])
-    # Outside the head: as wide as the skin beside each point of the bar.
-    for k in range(1, 15):
-        near = (np.abs(skin[:, 1] - path[k, 1]) < 0.006) & (np.abs(skin[:, 2] - path[k, 2]) < 0.008)
-        near &= skin[:, 0] * side > 0
-        if near.any() and k < 13:
-            wide = np.abs(skin[near, 0]).max() + thick + _GAP
-            path[k, 0] = side * max(side * path[k, 0], wide)
+    back = ear[:, 2].min() - 0.004
+    start = outer + np.array([side * 0.0035, 0.0, -0.004])
+    z = np.concatenate([np.linspace(start[2], back, 15), back - 0.001 * np.array([1.0, 2.0, 2.5])])
+    # Straight to the top of the ear, along it, then down behind.
+    lying = np.array([ear[np.abs(ear[:, 2] - k) < 0.006, 1].max(initial=-np.inf) for k in z]) + 1.5 * thick + _GAP
+    high = lying[np.isfinite(lying)].max()
+    slope = np.interp(z, [ear[:, 2].max(), start[2]], [high, start[1]])
+    y = np.where(z > ear[:, 2].max() - 0.004, np.maximum(slope, np.where(np.isfinite(lying), lying, slope)), high)
+    y[-4:] = high - np.array([0.0015, 0.006, 0.011, 0.016])
+    beside = skull[skull[:, 0] * side > 0]
+    near = (np.abs(beside[None, :, 1] - y[:, None]) < 0.008) & (np.abs(beside[None, :, 2] - z[:, None]) < 0.008)
+    wide = np.where(near, np.abs(beside[None, :, 0]), 0).max(axis=1) + 1.2 * thick + 1.4 * _GAP
+    step = np.linspace(0, 1, len(z))
+    straight = np.abs(start[0]) * (1 - step) + wide[-5] * step
+    x = side * np.maximum(wide, np.where(np.arange(len(z)) < len(z) - 4, straight, 0))
+    path = np.concatenate([outer[None], np.stack([x, y, z], axis=1)])
     level = np.tile([0.0, 1.0, 0.0], (len(path), 1))
-    level[15:] = [0.0, 0.5, 0.87]
+    level[-4:] = [0.0, 0.45, 0.9]
     return _tube(path, 1.5 * thick, thick, level, False)
 
 

@@ -110,7 +110,9 @@ def hair_cut(model: HeadModel, cut: HairCut) -> Wear:
     """
     missing = {"skin", "ears", "scalp", "sockets", "lips"} - set(model.regions)
     if missing:
-        raise AssetError(f"The head '{model.name}' has no regions {', '.join(sorted(missing))}, so no hair grows on it.")
+        raise AssetError(
+            f"The head '{model.name}' has no regions {', '.join(sorted(missing))}, so no hair grows on it."
+        )
     points = model.template.astype(np.float64)
     height = hair_height(model, points, cut.receding, cut.crown)
     allowed = model.regions["skin"] & ~model.regions["ears"] & ~model.regions["sockets"]
@@ -208,7 +210,9 @@ def _tail(model: HeadModel, cut: HairCut, strips: Wear) -> Wear:
     random = np.random.default_rng(cut.seed + 5)
     count, steps = 46, 8
     s = np.linspace(0, 1, steps + 1)
-    core = knot + np.stack([0 * s, -cut.tail * s**1.25, -0.055 * np.sin(np.pi * np.minimum(1, 0.3 + s * 0.75)) + 0.03], -1)
+    core = knot + np.stack(
+        [0 * s, -cut.tail * s**1.25, -0.055 * np.sin(np.pi * np.minimum(1, 0.3 + s * 0.75)) + 0.03], -1
+    )
     turn = random.uniform(0, 2 * np.pi, count)
     thick = np.interp(s, [0, 0.12, 0.5, 1], [0.008, 0.020, 0.024, 0.006])
     radius = thick * random.uniform(0.3, 1.0, (count, 1))

@@ -83,12 +83,16 @@ def beard_height(model: HeadModel, points: Floats, part: str = "full") -> Floats
     nose = np.interp(far, [0, 0.2, 0.36, 0.5], [0.36, 0.33, 0.26, 0.12])
     moustache = np.minimum(nose - y, y + 0.12) + np.interp(far, [0.02, 0.06], [-0.02, 0.02])
     moustache = np.minimum(moustache, (corner + 0.12 - far) * 0.8)
-    cheek = np.interp(far, [0.0, corner, corner + 0.12, 0.8, 1.0, 1.15, 1.3], [-0.14, -0.05, 0.16, 0.24, 0.52, 0.95, 1.2])
+    cheek = np.interp(
+        far, [0.0, corner, corner + 0.12, 0.8, 1.0, 1.15, 1.3], [-0.14, -0.05, 0.16, 0.24, 0.52, 0.95, 1.2]
+    )
     low = np.interp(far, [0, 0.5, 0.9, 1.3], [-1.25, -1.2, -1.0, -0.5])  # on the throat
     front = place[:, 2] + np.interp(y, [-1.2, -0.6, 0, 0.8], [0.55, 0.9, 1.22, 1.36])
     cheeks = np.minimum.reduce([cheek - y, (y - low) * 0.7, front])
     chin = np.minimum.reduce([np.interp(far, [0, corner], [-0.2, -0.1]) - y, (y + 1.12), (0.42 - far)])
-    beside = np.minimum.reduce([nose - y, y + 0.55, far - corner * 0.86, corner + 0.16 - far])  # past the mouth's corners
+    beside = np.minimum.reduce(
+        [nose - y, y + 0.55, far - corner * 0.86, corner + 0.16 - far]
+    )  # past the mouth's corners
     shapes = {"moustache": [moustache], "chin": [chin], "goatee": [moustache, chin, beside]}
     return np.minimum(front, np.maximum.reduce(shapes.get(part, [moustache, chin, beside, cheeks])))
 
