@@ -143,8 +143,8 @@ class _Tooth:
 
 _TEETH = {
     "upper": (
-        _Tooth("incisor", 8.5, 6.6, 10.0, 0.0, -2.0, 0.0, 13.0),
-        _Tooth("incisor", 6.6, 6.0, 8.9, 0.7, 4.0, -0.35, 12.0),
+        _Tooth("incisor", 8.5, 6.6, 10.0, 0.0, 4.0, 0.0, 13.0),
+        _Tooth("incisor", 6.6, 6.0, 8.9, 0.7, 6.0, -0.35, 12.0),
         _Tooth("canine", 7.6, 7.8, 9.8, 0.1, -5.0, 0.35, 7.0),
         _Tooth("premolar", 7.0, 8.8, 8.3, 0.7, 3.0, 0.0, 3.0),
         _Tooth("premolar", 6.8, 8.8, 7.9, 1.1, -2.0, -0.1, 2.0),
@@ -152,7 +152,7 @@ _TEETH = {
         _Tooth("molar", 9.6, 10.6, 6.9, 1.9, 2.0, -0.1, -2.0),
     ),
     "lower": (
-        _Tooth("incisor", 5.4, 5.9, 8.6, 0.0, 4.0, 0.0, 10.0),
+        _Tooth("incisor", 5.4, 5.9, 8.6, 0.0, 6.0, 0.0, 10.0),
         _Tooth("incisor", 5.9, 6.2, 8.8, 0.25, -5.0, 0.25, 9.0),
         _Tooth("canine", 6.9, 7.4, 9.8, -0.3, 5.0, -0.1, 5.0),
         _Tooth("premolar", 7.0, 7.6, 8.2, 0.5, -4.0, 0.1, 1.0),
@@ -165,7 +165,7 @@ _TEETH = {
 _ARCH = {"upper": (25.0, 44.0), "lower": (22.6, 41.5)}
 _BLUNT = 2.25  # exponent of the arch; 2 is an ellipse
 _LINE = 0.42  # the arch runs this share of a crown's depth behind its outer face
-_GAP = 0.08  # mm between neighbours
+_GAP = -0.12  # mm between neighbours: crowns that touch meet in a small face
 OVERJET, FREEWAY = 2.9, 1.2  # mm: lower edges stand this far behind, and at rest this far above, the upper edges
 _STAGES = np.array([-0.3, 0.03, 0.28, 0.55, 0.8, 0.95])  # of the crown's height, from the root to the edge
 # At those stages: shares of the width and of the depth, and how far the outer face stands out in mm.
@@ -385,7 +385,7 @@ _TONGUE_RING = np.array([
     (-1, 0), (-0.84, -0.6), (-0.56, -0.88), (-0.26, -1), (0, -1), (0.26, -1), (0.56, -0.88), (0.84, -0.6),
 ])  # fmt: skip
 _GROOVE = np.array([0, 0, 0.05, 0.62, 1.0, 0.62, 0.05, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-_TONGUE_STATIONS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.59, 0.67, 0.74, 0.81, 0.87, 0.92, 0.96, 0.985])
+_TONGUE_STATIONS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.58, 0.66, 0.73, 0.8, 0.86, 0.91, 0.945, 0.97, 0.988])
 # Knots from root to tip in mm: where, (y, z) of the middle, half the width, half the thickness, curl and groove.
 _Shape = tuple[tuple[float, ...], ...]
 _REST: _Shape = (
@@ -400,10 +400,10 @@ _OUT: _Shape = (
     (0.0, -13.0, -70.0, 13.0, 8.0, 0.0, 0.0),
     (0.25, -8.0, -54.0, 15.5, 8.6, 0.0, 0.4),
     (0.5, -2.2, -31.0, 14.5, 6.6, 0.8, 1.2),
-    (0.7, 4.6, -8.0, 12.0, 3.0, 1.8, 1.1),
-    (0.82, 6.6, 6.0, 11.6, 2.4, 2.4, 0.9),
-    (0.92, 4.6, 16.0, 11.6, 2.7, 1.2, 1.0),
-    (1.0, -2.4, 24.0, 8.0, 2.2, 0.0, 0.5),
+    (0.68, 4.6, -8.0, 12.0, 3.0, 1.8, 1.1),
+    (0.78, 6.6, 5.0, 11.6, 2.4, 2.4, 0.9),
+    (0.88, 4.8, 16.0, 11.8, 2.7, 1.0, 1.1),
+    (1.0, -5.0, 25.0, 10.5, 2.2, 0.0, 0.6),
 )
 
 
@@ -418,8 +418,8 @@ def _tongue_points(shape: _Shape) -> Floats:
     ahead = slope / np.linalg.norm(slope, axis=1, keepdims=True)
     up = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1)  # in (y, z)
     # The tip is round: the last stations shrink like a quarter circle.
-    close = np.sqrt(np.clip(1 - ((_TONGUE_STATIONS - 0.8) / 0.206).clip(0, 1) ** 2, 0, 1))
-    thin = np.sqrt(np.clip(1 - ((_TONGUE_STATIONS - 0.93) / 0.07).clip(0, 1) ** 2, 0, 1))
+    close = np.sqrt(np.clip(1 - ((_TONGUE_STATIONS - 0.86) / 0.142).clip(0, 1) ** 2, 0, 1))
+    thin = np.sqrt(np.clip(1 - ((_TONGUE_STATIONS - 0.93) / 0.074).clip(0, 1) ** 2, 0, 1))
     half, thick = values[:, 2] * close, values[:, 3] * thin
     across, high = _TONGUE_RING.T
     x = half[:, None] * across
