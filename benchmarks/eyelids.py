@@ -91,16 +91,17 @@ def find_lids(model: HeadModel) -> tuple[Lids, Lids]:
         white = np.flatnonzero(ball & _vertices_of(model, "eye_white") & ~_vertices_of(model, "iris"))
         centre = model.joint_regressor[joint] @ model.template
         radius = np.linalg.norm(model.template[white] - centre, axis=1).mean()
-        outside = np.flatnonzero(ball & _vertices_of(model, "eye_white", "cornea"))
-        way = model.template[outside] - centre
-        length = np.linalg.norm(way, axis=1)
-        angle = np.arccos(np.clip(way[:, 2] / length, -1, 1))
-        grid = np.radians(np.arange(0, 181, 0.5))
-        order = np.argsort(angle)
-        near = np.abs(angle[order][:, None] - grid) < np.radians(2.5)
-        profile = np.where(near, (length[order] / radius)[:, None], 0).max(axis=0)
-        known = profile > 0
-        result.append(Lids(rings, joint, white, grid[known], profile[known]))
+        grid = np.radians(np.arange(0, 181, 0.25))
+        profile = np.zeros(len(grid))
+        for material in ("eye_white", "cornea"):
+            outside = np.flatnonzero(ball & _vertices_of(model, material))
+            way = model.template[outside] - centre
+            length = np.linalg.norm(way, axis=1)
+            angle = np.arccos(np.clip(way[:, 2] / length, -1, 1))
+            order = np.argsort(angle)
+            found = np.interp(grid, angle[order], length[order] / radius, left=0, right=0)
+            profile = np.maximum(profile, found)
+        result.append(Lids(rings, joint, white, grid, profile))
     return result[0], result[1]
 
 
@@ -157,9 +158,8 @@ def main(arguments: list[str] | None = None) -> int:
     identity = np.random.default_rng(20).normal(size=(options.people, model.identity_size)).astype(np.float32)
     fit = measure(model, identity)
     out = sys.stdout.write
-    out(
-        "| blink | down | left | inside of | deepest mm | gap mean | gap 99 % | gap most mm |\n|---|---|---|---|---|---|---|---|\n"
-    )
+    out("| blink | down | left | inside of | deepest mm | gap mean | gap 99 % | gap most mm |\n")
+    out("|---|---|---|---|---|---|---|---|\n")
     for k, (closure, x, y) in enumerate(STATES):
         out(f"| {closure:g} | {np.degrees(x):.0f} | {np.degrees(y):.0f} | {fit.through[k]} of ")
         out(f"{fit.vertices * options.people} | {fit.deepest[k] * 1e3:.2f} | ")

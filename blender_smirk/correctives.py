@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from smirk_core.heads.head_model import HeadModel
 
-from .drivers import drive
+from .drivers import drive, key_value
+from .key_names import eyelid_names
 from .shape_keys import add_key
 
 __all__ = ["add_corrective_keys", "rotation_element"]
@@ -31,6 +32,9 @@ _ELEMENTS = (
     "2e4*(x*y+w*z)", "-2e4*(x*x+z*z)", "2e4*(y*z-w*x)",
     "2e4*(x*z-w*y)", "2e4*(y*z+w*x)", "-2e4*(x*x+y*y)",
 )  # fmt: skip
+
+
+_CLOSED = "min(max(e,0),1)"
 
 
 def rotation_element(element: int) -> str:
@@ -48,8 +52,17 @@ def add_corrective_keys(
     features = np.asarray(model.corrective_features).tolist()
     for name, feature, offset in zip(names, features, model.corrective_basis, strict=True):
         joint, element = divmod(feature, 9)
+        closure, down = None, 0
+        if joint == len(model.joint_names) - 1:  # a lid's: see smirk_core.heads.decode.lid_features
+            side, down = divmod(element, 2)
+            closure = (mesh.data.shape_keys, key_value(eyelid_names(model)[side]))
+            joint, element = 2 + side, 7
         # The elements of R - I lie within -2..2 and a driven value is clamped to the slider.
         key = add_key(mesh, name, vertices + offset, -2.0, 2.0)
         path = f'pose.bones["{model.joint_names[joint + 1]}"].rotation_quaternion'
         sources = {letter: (armature, f"{path}[{index}]") for index, letter in enumerate("wxyz")}
-        drive(key, "value", -1, rotation_element(element), sources, unit=_UNIT)
+        expression = rotation_element(element)
+        if closure is not None:
+            expression = f"({expression})*{_CLOSED}" if down else f"1e4*{_CLOSED}*(1-{_CLOSED})"
+            sources = {**sources, "e": closure} if down else {"e": closure}
+        drive(key, "value", -1, expression, sources, unit=_UNIT)

@@ -74,9 +74,15 @@ def eyelid_names(model: HeadModel) -> tuple[str, str]:
 
 
 def corrective_names(model: HeadModel) -> list[str]:
-    """Key names: joint, row and column of the pose feature, e.g. ``corrective_jaw_21`` for R[2, 1] of the jaw."""
+    """Key names: joint, row and column of the pose feature, e.g. ``corrective_jaw_21`` for R[2, 1] of the jaw.
+
+    Those of the lids are called ``corrective_left_lid_arc`` and ``corrective_left_lid_down``.
+    """
     names = []
     for feature in np.asarray(model.corrective_features).tolist():
         joint, element = divmod(feature, 9)
+        if joint == len(model.joint_names) - 1:  # the lids' own: see smirk_core.heads.decode.lid_features
+            names.append(f"corrective_{('left', 'right')[element // 2]}_lid_{('arc', 'down')[element % 2]}")
+            continue
         names.append(f"corrective_{model.joint_names[joint + 1]}_{element // 3}{element % 3}")
     return names

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from .build_assembly import Assembly
 from .build_expressions import face_unit, finish_shape, lids_kept
+from .build_lid_correctives import GAZE_ELEMENTS, closed_looking_down, lid_arcs, over_cornea
 from .build_makehuman import MakeHuman
+from .build_seating import Seated
 from .build_skeleton import Skeleton
 
 __all__ = ["ANGLES", "build_correctives"]
@@ -29,6 +31,7 @@ Ints = npt.NDArray[np.integer[Any]]
 ANGLES = {"jawLeft": 0.11, "eyeLookUp": 0.42, "eyeLookDown": 0.45, "eyeLookIn": 0.55, "eyeLookOut": 0.55}
 _JAW, _LEFT_EYE, _RIGHT_EYE = 2, 3, 4
 _SIN_X, _COS_X, _SIN_Y = 7, 4, 2  # row-major elements of a rotation matrix
+_LIDS = 36  # the first of the lids' own features
 
 
 def _feature(joint: int, element: int) -> int:
@@ -41,9 +44,13 @@ def _turned(points: Floats, weight: Floats, hinge: Floats, turn: Floats) -> Floa
 
 
 def build_correctives(
-    human: MakeHuman, assembly: Assembly, template: Floats, centres: Floats, radius: float, skeleton: Skeleton
-) -> tuple[Floats, Ints]:
-    """(C, V, 3) displacements per unit of feature and the (C,) features."""
+    human: MakeHuman, assembly: Assembly, template: Floats, centres: Floats, radius: float, skeleton: Skeleton,
+    blinks: Floats, seated: Seated,
+) -> tuple[Floats, Ints]:  # fmt: skip
+    """(C, V, 3) displacements per unit of feature and the (C,) features; ``blinks`` (2, V, 3) are full closures.
+
+    ``seated`` has the lids of random people, which stay on their eyes.
+    """
     shapes, features = [], []
 
     def add(joint: int, element: int, shape: Floats) -> None:
@@ -80,7 +87,8 @@ def build_correctives(
     other = missing[assembly.layout.mirror] * [-1, 1, 1]
     add(_JAW, _SIN_Y, finish_shape(assembly, template, centres, (missing - other) / 2, None) / sine)
 
-    # Lids follow the gaze up and down.
+    # Lids follow the gaze up and down, and rise over the cornea.
+    closed_down: list[Floats] = []
     for joint, side in ((_LEFT_EYE, "Left"), (_RIGHT_EYE, "Right")):
         down, up = (
             lids_kept(
@@ -95,6 +103,21 @@ def build_correctives(
             np.linalg.inv([[np.sin(d), np.cos(d) - 1], [-np.sin(u), np.cos(u) - 1]]),
             np.stack([down, up]),
         )
-        add(joint, _SIN_X, finish_shape(assembly, template, centres, odd * 1e-3, None) * 1e3)
-        add(joint, _COS_X, finish_shape(assembly, template, centres, even * 1e-3, None) * 1e3)
+        eye = joint - _LEFT_EYE
+        ahead = np.zeros((len(GAZE_ELEMENTS), *odd.shape))
+        ahead[GAZE_ELEMENTS.index(_SIN_X)], ahead[GAZE_ELEMENTS.index(_COS_X)] = odd, even
+        rings = assembly.layout.eye_rings[eye]
+        skin = template[assembly.slices["skin"]]
+        follow = over_cornea(
+            skin, rings, assembly.layout.first_lid, centres[eye], ahead, seated.margins[eye], seated.radii[eye]
+        )
+        for element, shape in zip(GAZE_ELEMENTS, follow, strict=True):
+            add(joint, element, finish_shape(assembly, template, centres, shape * 1e-3, None) * 1e3)
+        gaze = np.tensordot([np.sin(d), np.cos(d) - 1], follow[:2], 1)
+        closed_down.append(closed_looking_down(assembly, eye, template, blinks[eye], gaze, centres[eye], radius, d))
+    arcs = lid_arcs(assembly, template, blinks, centres, radius)
+    for eye in range(2):
+        for k, shape in enumerate((arcs[eye], closed_down[eye])):
+            shapes.append(finish_shape(assembly, template, centres, shape * 1e-3, None) * 1e3)
+            features.append(_LIDS + 2 * eye + k)
     return np.array(shapes), np.array(features)

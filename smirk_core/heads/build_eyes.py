@@ -2,9 +2,10 @@
 """Eyelids: openings that stay closable for every identity, and the blink, laid along the eyeball.
 
 A blink is linear in its weight while lids turn about the ball, and one displacement has to close every identity.
-Three things make that work. The population's lid openings are drawn towards the mean. At weight 1 the upper
-margin lands on the lower one. And a fold behind each margin, hidden inside the ball while the eye is open, comes
-out in the last part of the closure and covers what a wider eye would leave uncovered.
+Four things make that work. The population's lid openings are drawn towards the mean. At weight 1 the upper
+margin lands on the lower one. A fold behind each margin, hidden inside the ball while the eye is open, comes
+out in the last part of the closure and covers what a wider eye would leave uncovered. And a corrective that grows
+with w (1 - w) bends the straight way of every vertex around ball and cornea.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["blink_shape", "keep_lids", "lid_columns", "opening_matrix"]
+__all__ = ["blink_shape", "clearance", "keep_lids", "lid_arc", "lid_columns", "opening_matrix"]
+
+from .build_eyeballs import corneal_reach
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 MM = 1e-3
 LOWER_RISE = 0.1  # of the opening: the lower lid's part in a blink
-LOWER_SWELL = 1.0 * MM  # and how far it comes forward, so that the upper lid's fold stays behind it
+LOWER_SWELL = 0.3 * MM  # and how far it comes forward, so that the upper lid's fold stays behind it
 SHORT = 0.45 * MM  # what the upper margin leaves to its fold, so that half a blink covers half the eye
 FOLD = 2.9 * MM  # how far the folds reach beyond the margins
 # How far the outer rings of the lid go with what the margin needs, beyond MakeHuman's blink.
@@ -78,17 +81,21 @@ def blink_shape(skin: Floats, rings: Ints, first_lid: int, centre: Floats, radiu
     closed = local + shape
 
     def at_radius(xy: Floats, length: Floats | float) -> Floats:
+        """Points over the eye: ``length`` is that over a plain ball, the cornea's bulge comes on top."""
+        tilt = np.arcsin(np.clip(np.linalg.norm(xy, axis=1) / length, 0, 1))
+        length = length + radius * (corneal_reach(tilt) - 1)
         depth = np.sqrt(np.maximum(length**2 - (xy**2).sum(axis=1), (0.3 * radius) ** 2))
         return np.concatenate([xy, depth[:, None]], axis=1)
 
     # Both edges of the margin: the lower lid rises a little, the upper comes all the way to it.
     needed = np.zeros((2, len(margin), 3))
-    for row, (ring, clearance) in enumerate(((first_lid, 1.2 * MM), (first_lid + 1, 1.95 * MM))):
+    for row, (ring, height) in enumerate(((first_lid, 0.5 * MM), (first_lid + 1, 1.4 * MM))):
         edge = local[rings[ring]]
         opening = _across(edge, edge, lower, upper)[:, 1] - edge[lower, 1]
         raised = edge[lower, :2] + np.stack([0 * opening, LOWER_RISE * opening], axis=1)
         swell = LOWER_SWELL * np.clip(opening / (4 * MM), 0, 1)
-        target = at_radius(raised, np.linalg.norm(edge[lower], axis=1) + swell)
+        own = radius + clearance(edge, radius)
+        target = at_radius(raised, own[lower] + swell)
         needed[row, lower] = target - closed[rings[ring, lower]]
         lifted = edge.copy()
         lifted[lower] = target
@@ -96,9 +103,8 @@ def blink_shape(skin: Floats, rings: Ints, first_lid: int, centre: Floats, radiu
         room = np.clip(edge[upper, 1] - line, 0, None)
         line = line + SHORT * np.clip(room / (5 * MM) - 0.25, 0, 1)
         # Near the corners there is hardly any opening and the lid keeps its depth.
-        length = np.linalg.norm(edge[upper], axis=1)
         fade = np.clip((edge[upper, 1] - line) / (1.2 * MM), 0, 1)
-        length = length * (1 - fade) + (radius + clearance) * fade
+        length = own[upper] * (1 - fade) + (radius + height) * fade
         target = at_radius(np.stack([edge[upper, 0], line], axis=1), length)
         needed[row, upper] = target - closed[rings[ring, upper]]
         for corner in (int(np.argmin(edge[:, 0])), int(np.argmax(edge[:, 0]))):
@@ -115,25 +121,23 @@ def blink_shape(skin: Floats, rings: Ints, first_lid: int, centre: Floats, radiu
             rise = np.minimum(local[here, 1] - local[edge, 1], 0.4 * MM * k)
             closed[here, 1] = np.maximum(closed[here, 1], closed[edge, 1] + rise)
 
-    # Keep the skin off the ball, closed and half-way; the way there is a chord.
+    # Keep the skin off the eye when closed; the arc does it on the way.
     outer = rings[first_lid + 2 :]
-    for weight, clearance in ((1.0, 2.6 * MM), (0.5, 1.4 * MM), (0.75, 1.8 * MM)):
-        points = local[outer] * (1 - weight) + closed[outer] * weight
-        length = np.linalg.norm(points, axis=-1)
-        short = np.maximum(radius + clearance - length, 0) * (points[..., 2] > 0)
-        moved = np.linalg.norm(closed[outer] - local[outer], axis=-1)
-        short *= np.clip(moved / (1 * MM), 0, 1)
-        closed[outer] += points / length[..., None] * (short / weight)[..., None]
+    points = closed[outer]
+    short = np.maximum(2.0 * MM - clearance(points, radius), 0) * (points[..., 2] > 0)
+    moved = np.linalg.norm(points - local[outer], axis=-1)
+    short *= np.clip(moved / (1 * MM), 0, 1)
+    closed[outer] += points / np.linalg.norm(points, axis=-1, keepdims=True) * short[..., None]
 
     # The folds: one ring further in, past the margin of the other lid.
     fold, edge = rings[first_lid - 1], closed[rings[first_lid]]
-    for columns, sign, clearance in ((upper, -1.0, 1.75 * MM), (lower, 0.6, 0.6 * MM)):
-        height = local[rings[first_lid], 1]
-        room = np.abs(opening_matrix(local[rings[first_lid]]) @ height)[columns]
+    for columns, sign, height in ((upper, -1.0, 0.6 * MM), (lower, 0.6, 0.4 * MM)):
+        heights = local[rings[first_lid], 1]
+        room = np.abs(opening_matrix(local[rings[first_lid]]) @ heights)[columns]
         reach = FOLD * np.clip(room / (4 * MM), 0.25, 1)
         past = edge[columns, :2] + np.stack([0 * reach, sign * reach], axis=1)
         fade = np.clip(room / (1.2 * MM), 0, 1)
-        target = at_radius(past, radius + clearance)
+        target = at_radius(past, radius + height)
         closed[fold[columns]] = local[fold[columns]] * (1 - fade[:, None]) + target * fade[:, None]
     keep = np.setdiff1d(np.arange(rings.shape[1]), np.concatenate([upper, lower]))
     closed[fold[keep]] = local[fold[keep]]
@@ -141,6 +145,29 @@ def blink_shape(skin: Floats, rings: Ints, first_lid: int, centre: Floats, radiu
     for ring in rings[: first_lid - 1]:
         closed[ring] = local[ring]
     return closed - local
+
+
+def clearance(points: Floats, radius: Floats | float, gaze: Floats | None = None) -> Floats:
+    """(...) metres that (..., 3) points about the ball's centre are above ball and cornea; ``gaze`` (3,) unit, +z."""
+    length = np.linalg.norm(points, axis=-1)
+    along = points[..., 2] if gaze is None else points @ gaze
+    return length - radius * corneal_reach(np.arccos(np.clip(along / length, -1, 1)))
+
+
+def lid_arc(skin: Floats, shape: Floats, rings: Ints, first_lid: int, centre: Floats, radius: float) -> Floats:
+    """(S, 3) displacement per w (1 - w) that keeps the lids over the eye on their way to ``shape``.
+
+    Half-way, every vertex is as far above the eye as in the mean of its two ends.
+    """
+    result = np.zeros_like(shape)
+    local = skin - centre
+    for ring in rings[first_lid : first_lid + len(_FOLLOW) - 1]:
+        ends = np.stack([local[ring], local[ring] + shape[ring]])
+        middle = ends.mean(axis=0)
+        lift = clearance(ends, radius).mean(axis=0) - clearance(middle, radius)
+        way = middle / np.linalg.norm(middle, axis=1, keepdims=True)
+        result[ring] = 4 * np.maximum(lift, 0)[:, None] * way
+    return result
 
 
 def keep_lids(skin: Floats, shape: Floats, rings: Ints, first_lid: int, centre: Floats, radius: float) -> Floats:

@@ -110,7 +110,7 @@ def build() -> Arrays:
     skeleton = build_skeleton(human, assembly, template, jaw_open)
     jacobian = skinning_jacobian(skeleton.weights[assembly.slices["skin"]], 2, skeleton.jaw_angle)
     expressions = expression_basis(human, assembly, template, centres, radius, np.linalg.inv(jacobian))
-    correctives, features = build_correctives(human, assembly, template, centres, radius, skeleton)
+    correctives, features = build_correctives(human, assembly, template, centres, radius, skeleton, blinks, seated)
     uvs, polygon_uvs = build_uvs(assembly, template)
     arrays: Arrays = {
         "template": template.astype(np.float32),
@@ -127,9 +127,7 @@ def build() -> Arrays:
         "polygon_materials": assembly.materials.astype(np.int8),
     }
     figures = identity.figures | {
-        "float16_error_mm": half_precision_error(
-            [basis, expressions, blinks, correctives], [2.0, 1.0, 1.0, 0.4]
-        )
+        "float16_error_mm": half_precision_error([basis, expressions, blinks, correctives], [2.0, 1.0, 1.0, 0.4])
     }
     arrays |= {f"region/{k}": v for k, v in regions.items()}
     header = {

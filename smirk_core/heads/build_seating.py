@@ -17,22 +17,33 @@ import numpy.typing as npt
 
 from .build_assembly import FOLLOW, SOCKET_DEPTH, Assembly
 from .build_eyeballs import EYE_RADIUS, corneal_reach
+from .build_eyes import clearance
 
 __all__ = ["Seated", "seat_eyes"]
 
 Floats = npt.NDArray[np.floating[Any]]
 MM = 1e-3
-MARGIN_GAP = 0.07 * MM  # between the inner edge of the margin and what it lies on
+MARGIN_GAP = 0.07 * MM  # between the inner edge of the margin and what it lies on, where it is least
+_PEOPLE = 400  # at random, on whom the margins are fitted
 
 
 @dataclass(frozen=True)
 class Seated:
-    """``template`` (V, 3), ``basis`` (K, V, 3), ``centres`` (2, 3) of the balls and their mean ``radius``, metres."""
+    """The head with its eyes in place, metres.
+
+    Attributes:
+        template: (V, 3); ``basis``: (K, V, 3).
+        centres: (2, 3) of the balls; ``radius``: their mean radius.
+        margins: (2, N, 28, 3) inner edges of the lids of random people about the centres of their balls, whose
+            radii are ``radii`` (2, N).
+    """
 
     template: Floats
     basis: Floats
     centres: Floats
     radius: float
+    margins: Floats
+    radii: Floats
 
 
 def _balls(points: Floats, ball: Floats) -> tuple[Floats, Floats]:
@@ -61,13 +72,19 @@ def seat_eyes(assembly: Assembly, template: Floats, basis: Floats) -> Seated:
     layout = assembly.layout
     given = template
     template, basis = template.copy(), basis.copy()
-    centres = []
+    centres, margins, radii = [], [], []
+    people = np.random.default_rng(31).normal(size=(_PEOPLE, len(basis)))
     for side, name in enumerate(("left_eye", "right_eye")):
         part, ball = assembly.slices[name], assembly.ball * [1 - 2 * side, 1, 1]
         rings = layout.eye_rings[side][layout.first_lid :]
         before, old = _balls(template[part], ball)
         shifts, sizes = _balls(basis[:, part], ball)
         sizes = sizes * EYE_RADIUS / old
+        # The ball goes with the middle of the opening: every eye looks straight out of it, and what closes the
+        # mean's lids closes everyone's.
+        edge = template[rings[0]]
+        span = np.linalg.norm(np.roll(edge, -1, axis=0) - np.roll(edge, 1, axis=0), axis=1)
+        shifts = np.einsum("n,knd->kd", span / span.sum(), basis[:, rings[0]])
         centre = _centre(template[rings[0]], before)
         template[part] = centre + EYE_RADIUS * ball
         basis[:, part] = shifts[:, None] + sizes[:, None, None] * ball
@@ -86,9 +103,16 @@ def seat_eyes(assembly: Assembly, template: Floats, basis: Floats) -> Seated:
         moved = basis[:, rings[0]] - shifts[:, None]
         rise = reach * sizes[:, None] + slope * (moved * away).sum(axis=2) / length
         missing = rise - (moved * out).sum(axis=2)
+        # The margin of the person whose lid is nearest to the eye touches it; the others' are a little off.
+        margin = way + wanted[:, None] * out
+        margin = margin + np.tensordot(people, moved + missing[..., None] * out, 1)
+        radius = EYE_RADIUS + people @ sizes
+        lift = MARGIN_GAP - clearance(margin, radius[:, None]).min(axis=0)
         for ring, share in zip(rings, FOLLOW, strict=False):
-            template[ring] += share * wanted[:, None] * out
+            template[ring] += share * (wanted + lift)[:, None] * out
             basis[:, ring] += share * missing[..., None] * out
+        margins.append(margin + lift[:, None] * out)
+        radii.append(radius)
         socket = layout.sockets[side]
         inside = template[socket] - centre
         inside /= np.linalg.norm(inside, axis=1, keepdims=True)
@@ -100,4 +124,4 @@ def seat_eyes(assembly: Assembly, template: Floats, basis: Floats) -> Seated:
     for side in ("left", "right"):
         for hair in ("lashes", "brow"):
             template[assembly.slices[f"{side}_{hair}"]] += (moved - still)[0, assembly.slices[f"{side}_{hair}"]]
-    return Seated(template, basis, np.array(centres), EYE_RADIUS)
+    return Seated(template, basis, np.array(centres), EYE_RADIUS, np.array(margins), np.array(radii))

@@ -52,7 +52,7 @@ def check_head(model: HeadModel) -> None:
     _check_indices("polygon_uvs", model.polygon_uvs[:, :3], 0, uvs)
     _check_indices("polygon_uvs", model.polygon_uvs[:, 3], -1, uvs)
     _check_indices("polygon_materials", model.polygon_materials, 0, len(model.material_names))
-    _check_indices("corrective_features", model.corrective_features, 0, 9 * (joints - 1))
+    _check_indices("corrective_features", model.corrective_features, 0, 9 * (joints - 1) + 4)
     triangles = len(model.triangles)
     for name, embedding in model.landmarks.items():
         size = len(embedding.triangles)

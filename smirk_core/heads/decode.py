@@ -16,7 +16,7 @@ import array_api_compat
 from .head_model import HeadModel, LandmarkEmbedding
 from .rotation import matrix_from_rotvec
 
-__all__ = ["Decoded", "decode", "landmark_points", "pose_rotations", "project"]
+__all__ = ["Decoded", "decode", "landmark_points", "lid_features", "pose_rotations", "project"]
 
 Array = Any
 
@@ -70,6 +70,24 @@ def pose_rotations(parameters: Mapping[str, Array], like: Array, count: int) -> 
     return matrix_from_rotvec(xp.stack(vectors, axis=1))
 
 
+def lid_features(eyelids: Array | None, feature: Array) -> Array:
+    """(N, 4) what lids do that is not linear in them: left w (1 - w) and w sin d, then right.
+
+    w is the closure, cut to 0..1, and d how far the eye looks down: element R[2, 1] of its rotation. The first bends
+    the way of a lid around the ball, the second keeps a lid that follows the gaze from closing twice.
+
+    Args:
+        eyelids: (N, 2) or None for open lids.
+        feature: (N, 36) elements of R - I of neck, jaw, left and right eye.
+    """
+    xp = array_api_compat.array_namespace(feature)
+    if eyelids is None:
+        return xp.zeros_like(feature[:, :4])
+    closure = xp.clip(eyelids, 0.0, 1.0)
+    down = xp.stack([feature[:, 9 * eye + 7] for eye in (2, 3)], axis=-1)
+    return xp.reshape(xp.stack([closure * (1 - closure), closure * down], axis=-1), (feature.shape[0], 4))
+
+
 def _array(values: Array, xp: Any, device: Any) -> Array:
     """``values`` on a device, with their gradient: older versions of torch drop it in ``asarray``."""
     if array_api_compat.is_array_api_obj(values) and array_api_compat.array_namespace(values) is xp:
@@ -115,6 +133,7 @@ def decode(model: HeadModel, parameters: Mapping[str, Array]) -> Decoded:
     feature = xp.reshape(rotations[:, 1:, ...] - identity, (n, -1))
     posed = expressed
     if model.corrective_basis.shape[0]:
+        feature = xp.concat([feature, lid_features(given.get("eyelids"), feature)], axis=-1)
         columns = xp.asarray(model.corrective_features, device=device)
         posed = _blend(posed, xp.take(feature, columns, axis=1), model.corrective_basis)
     eyelids = given.get("eyelids")

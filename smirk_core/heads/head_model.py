@@ -70,7 +70,8 @@ class HeadModel:
         eyelid_basis: (2, V, 3) metres at full closure, left then right.
         corrective_basis: (C, V, 3) metres per unit of its pose feature.
         corrective_features: (C,) int, index into the row-major flattening of the (J - 1) matrices ``R_j - I``
-            of joints 1..J-1 (FLAME's pose feature): feature ``9 * (j - 1) + 3 * row + column``.
+            of joints 1..J-1 (FLAME's pose feature): feature ``9 * (j - 1) + 3 * row + column``. Four more follow
+            from the lids: :func:`smirk_core.heads.decode.lid_features`.
         joint_names, joint_parents: the skeleton; the root's parent is -1.
         joint_regressor: (J, V) rest vertices to joint positions.
         skinning_weights: (V, J), rows sum to 1.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..heads.decode import lid_features
 from ..heads.head_model import HeadModel, LandmarkEmbedding
 from ..heads.rotation import matrix_from_rotvec
 
@@ -185,7 +186,7 @@ class LandmarkModel:
         )
         local = matrix_from_rotvec(rotvecs)  # (N, 3, 3, 3) of jaw, left eye, right eye
         head = (matrix_from_rotvec(x[:, 0:3]) @ base_rotation.astype(np.float32)).astype(np.float32)
-        feature, feature_slopes = self._pose_features(rotvecs, local, jacobian)
+        feature, feature_slopes = self._pose_features(rotvecs, local, x[:, layout["eyelids"]], jacobian)
         linear = np.concatenate([x[:, layout["expression"]], x[:, layout["eyelids"]], feature], axis=1)  # (N, E+2+C)
 
         scale = np.exp(x[:, 3])
@@ -244,20 +245,25 @@ class LandmarkModel:
         out[:, 0, :, 4] = 1.0
         out[:, 1, :, 5] = 1.0
         if follow:
-            # Correctives follow the joints' rotations, so their slopes belong to those.
-            out[..., 6:13] += (followers.reshape(n, -1, follow) @ feature_slopes).reshape(n, 2, count, 7)
+            # Correctives follow the joints' rotations and the lids, so their slopes belong to those.
+            moved = (followers.reshape(n, -1, follow) @ feature_slopes).reshape(n, 2, count, 9)
+            out[..., 6:13] += moved[..., :7]
+            out[..., layout["eyelids"]] += moved[..., 7:]
         by_identity = self._identity_slopes(image, local, scale, flip) if with_identity else None
         return points, out, by_identity
 
-    def _pose_features(self, rotvecs: Floats, local: Floats, slopes: bool) -> tuple[Floats, Floats]:
-        """The used elements of R_j - I (N, C) and their derivatives by jaw (3) and gaze (2 + 2) (N, C, 7)."""
+    def _pose_features(self, rotvecs: Floats, local: Floats, eyelids: Floats, slopes: bool) -> tuple[Floats, Floats]:
+        """The used features (N, C) and their derivatives by jaw (3), gaze (2 + 2) and lids (2) (N, C, 9)."""
         n, count = len(rotvecs), len(self._features)
         joint, element = self._features // 9, self._features % 9  # joint 0 is the neck, at rest
         full = np.concatenate(
             [np.zeros((n, 1, 9), np.float32), (local - np.eye(3, dtype=np.float32)).reshape(n, 3, 9)], 1
         )
+        lids = lid_features(eyelids, full.reshape(n, -1))
+        # The lids' features are called as if of a sixth joint.
+        full = np.concatenate([full, np.pad(lids, ((0, 0), (0, 5)))[:, None]], axis=1)
         feature = full[:, joint, element]
-        out = np.zeros((n, count, 7), np.float32)
+        out = np.zeros((n, count, 9), np.float32)
         if slopes and count:
             spin = left_jacobian(rotvecs)  # (N, 3, 3, 3)
             turn = _skew(np.swapaxes(spin, 2, 3)) @ local[:, :, None]  # (N, 3 joints, 3 directions, 3, 3)
@@ -266,6 +272,16 @@ class LandmarkModel:
                 rows = np.flatnonzero(joint == slot + 1)
                 for d in range(width):
                     out[:, rows, first + d] = turn[:, slot, d][:, element[rows]]
+            closure = np.clip(eyelids, 0, 1)
+            free = closure == eyelids  # beyond, nothing changes any more
+            for column in np.flatnonzero(joint == 4):
+                side, down = divmod(int(element[column]), 2)
+                if down:
+                    out[:, column, 7 + side] = free[:, side] * full[:, 2 + side, 7]
+                    for d in range(2):
+                        out[:, column, 3 + 2 * side + d] = closure[:, side] * turn[:, 1 + side, d, 7]
+                else:
+                    out[:, column, 7 + side] = free[:, side] * (1 - 2 * closure[:, side])
         return feature, out
 
     def _identity_slopes(self, image: Floats, local: Floats, scale: Floats, flip: Floats) -> Floats:
