@@ -41,7 +41,7 @@ def colour_of(mesh: bpy.types.Object, name: str) -> Colour:
 def set_colour(mesh: bpy.types.Object, name: str, colour: Colour) -> None:
     """Set a colour (linear) of :data:`COLOURS`, and those that go with it in proportion."""
     before = colour_of(mesh, name)
-    for other in COLOURS[name]:
+    for other in COLOURS.get(name, ()):
         default = [a / b for a, b in zip(linear(NAMED[other])[:3], linear(NAMED[name])[:3], strict=True)]
         # Proportions as they are now, or the usual ones where black has swallowed them.
         now = colour_of(mesh, other)

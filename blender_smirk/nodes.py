@@ -75,10 +75,13 @@ class Nodes:
         node.outputs[0].default_value = linear(colour)
         return node.outputs[0]
 
-    def mix(self, factor: Any, first: Any, second: Any) -> Socket:
-        """``first`` where ``factor`` is 0, ``second`` where it is 1; colours are sRGB triples or sockets."""
+    def mix(self, factor: Any, first: Any, second: Any, blend: str = "MIX") -> Socket:
+        """``first`` where ``factor`` is 0, ``second`` where it is 1; colours are sRGB triples or sockets.
+
+        With ``blend`` "MULTIPLY" the two are multiplied instead.
+        """
         node = self._new("ShaderNodeMix")
-        node.data_type = "RGBA"
+        node.data_type, node.blend_type = "RGBA", blend
         self._feed(node.inputs["Factor"], factor)
         inputs = {s.name: s for s in node.inputs if s.type == "RGBA"}
         for name, value in (("A", first), ("B", second)):
@@ -104,6 +107,45 @@ class Nodes:
         self._feed(node.inputs[1], second)
         return node.outputs[0]
 
+    def number(self, name: str, value: float) -> Socket:
+        """A value node that can be found again by its name, for controls outside the node editor."""
+        node = self._new("ShaderNodeValue")
+        node.name = node.label = name
+        node.outputs[0].default_value = value
+        return node.outputs[0]
+
+    def plus(self, first: Any, second: Any) -> Socket:
+        """Sum of two numbers."""
+        node = self._new("ShaderNodeMath")
+        node.operation = "ADD"
+        self._feed(node.inputs[0], first)
+        self._feed(node.inputs[1], second)
+        return node.outputs[0]
+
+    def cells(self, scale: float, vector: Socket) -> tuple[Socket, Socket]:
+        """Distance from the nearest of scattered points, in cells, and a colour by chance for each cell."""
+        node = self._new("ShaderNodeTexVoronoi")
+        node.inputs["Scale"].default_value = scale
+        self._feed(node.inputs["Vector"], vector)
+        return node.outputs["Distance"], node.outputs["Color"]
+
+    def scaled(self, vector: Socket, factors: tuple[float, float, float]) -> Socket:
+        """A vector times three numbers."""
+        node = self._vector_math("MULTIPLY", vector)
+        node.inputs[1].default_value = factors
+        return node.outputs["Vector"]
+
+    def channels(self, colour: Socket) -> tuple[Socket, Socket, Socket]:
+        """Red, green and blue of a colour."""
+        node = self._new("ShaderNodeSeparateColor")
+        self._feed(node.inputs[0], colour)
+        red, green, blue = node.outputs
+        return red, green, blue
+
+    def alpha(self, attribute: str) -> Socket:
+        """The fourth channel of a colour attribute."""
+        return self._attribute(attribute).outputs["Alpha"]
+
     def noise(self, scale: float, detail: float, roughness: float, vector: Socket | None = None) -> Socket:
         """Noise in 0..1 fixed to the rest shape (Blender's *Generated* coordinates), or over ``vector``."""
         node = self._new("ShaderNodeTexNoise")
@@ -115,10 +157,7 @@ class Nodes:
 
     def masks(self, attribute: str) -> tuple[Socket, Socket, Socket]:
         """The three channels of a colour attribute."""
-        node = self._new("ShaderNodeSeparateColor")
-        self._feed(node.inputs[0], self._attribute(attribute).outputs["Color"])
-        red, green, blue = node.outputs
-        return red, green, blue
+        return self.channels(self._attribute(attribute).outputs["Color"])
 
     def vector(self, attribute: str) -> Socket:
         """A vector attribute."""
