@@ -58,6 +58,7 @@ from .rig import (
 )
 from .save import save
 from .scene import add_light, scene_rate, set_scene
+from .smooth import add_smoothing
 from .take_library import (
     clear_asset,
     delete_take,
@@ -311,6 +312,7 @@ def add_take_steps(
     yield
     progress("Building the head", 1, 3)
     add_materials(still_there(rig).mesh, model)
+    add_smoothing(still_there(rig).mesh)
     yield
     progress("Building the head", 2, 3)
     objects = still_there(rig)
