@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.floating[Any]]
 _SHADOW = 0.6  # share of the smooth rest of the light that is taken off
 _CONTRAST = 3.0  # power of the weights in fine detail: the best photo of a place wins
 _MIRRORED = 0.35  # trust in the other half's tone against the own
+_ODD = 0.2  # log units from the likely skin at which a place says little about its surroundings
 _HOME = 3e-3  # how soon the fill forgets the photo for the statistic: within some ten rings of vertices
 
 
@@ -295,9 +296,12 @@ def _base(surface: SkinSurface, layers: list[_Layer], prior: SkinPrior, mirror: 
     means = [surface.means(layer.log, layer.weight) for layer in layers]
     mass = np.stack([m for _, m in means])
     mean = np.einsum("kv,kvc->vc", mass, np.stack([m for m, _ in means])) / np.maximum(mass.sum(axis=0), 1e-9)[:, None]
-    known = np.minimum(mass.max(axis=0), 1.0)
-    skin = prior.fit(mean, known)
-    left, weight = mean - skin, known.copy()
+    known = step(0.15, 0.7, mass.max(axis=0))  # what is left of an occluder says nothing, however little else is known
+    skin = prior.fit(mean, known * surface.typical)
+    left = mean - skin
+    # The fill goes on from what is skin for sure, not from the rim of glasses or hair; the seen stays as it is.
+    known = known / (1 + (left**2).sum(axis=1) / (3 * _ODD**2)) ** 2
+    weight = known.copy()
     if mirror and (order := surface.mirror) is not None:
         other = _MIRRORED * known[order] * (1 - known)
         left = (weight[:, None] * left + other[:, None] * left[order]) / np.maximum(weight + other, 1e-9)[:, None]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .colour import brightness, from_log, to_log
 from .surface import SkinSurface, carry, step
+from .texture_grid import mirror_places, sampled, scattered
 
 __all__ = ["occluded", "without_glare"]
 
@@ -76,11 +77,21 @@ def occluded(surface: SkinSurface, log: Floats, weight: Floats, skin: Floats, *,
     tinted = np.maximum(surface.plain, step(0.05, 0.3, surface.brows))  # brows are dark, never blue
     fields = np.stack([plain, tinted, strict, eye], axis=1)
     plain_at, tinted_at, strict_at, eye_at = carry(fields, surface.corners, surface.shares).T
-    loose = np.maximum(step(0.5, 0.9, -bright) * plain_at, step(0.22, 0.4, hue) * tinted_at)
+    loose = np.maximum(step(0.4, 0.75, -bright) * plain_at, step(0.14, 0.28, hue) * tinted_at)
     loose = np.maximum(loose, step(0.45, 0.9, bright) * tinted_at)  # a pale hat, a wall
     tight = np.maximum.reduce([step(0.25, 0.5, np.abs(bright)), step(0.07, 0.16, hue)]) * strict_at
-    liner = np.maximum(step(0.7, 1.2, -bright), step(0.3, 0.5, hue)) * eye_at  # lashes and dark frames; the head has lashes of its own
-    return _grown(surface, np.maximum.reduce([loose, tight, liner]), 0.002)
+    liner = np.maximum(step(0.7, 1.2, -bright), step(0.18, 0.32, hue)) * eye_at  # lashes and dark frames; the head has lashes of its own
+    uneven = _darker_than_mirrored(surface, bright, weight) * step(0.12, 0.3, -bright) * tinted_at
+    return _grown(surface, np.maximum.reduce([loose, tight, liner, uneven]), 0.003)
+
+
+def _darker_than_mirrored(surface: SkinSurface, bright: Floats, weight: Floats) -> Floats:
+    """(T,) 0..1 how much darker a texel is than its mirror image: a lock of hair lies on one side."""
+    places = mirror_places(surface)
+    if places is None:
+        return np.zeros_like(bright)
+    other = sampled(scattered(surface, np.stack([bright, weight], axis=1)), places)
+    return step(0.25, 0.5, other[:, 0] - bright) * step(0.2, 0.5, other[:, 1])
 
 
 def without_glare(surface: SkinSurface, log: Floats, weight: Floats, skin: Floats) -> tuple[Floats, Floats]:
