@@ -39,6 +39,7 @@ from .key_notes import Keying, edited_curves
 from .likeness import randomise_identity, reset_identity, set_identity, symmetrise_identity
 from .look import set_colour, set_roughness
 from .materials import add_materials
+from .people import age_of, apply_person, set_age, set_brows, set_hair_colour, set_lashes, wear_style
 from .photo_texture import add_photo_texture, remove_photo_texture
 from .posing import apply_preset, make_symmetric
 from .refine import introduce_take, refine_take, reset_take, take_time
@@ -81,8 +82,10 @@ __all__ = [
     "add_photo_texture",
     "add_take",
     "add_take_steps",
+    "age_of",
     "animate",
     "animate_all",
+    "apply_person",
     "apply_preset",
     "apply_take",
     "apply_take_steps",
@@ -114,9 +117,13 @@ __all__ = [
     "save",
     "save_csv",
     "save_take",
+    "set_age",
+    "set_brows",
     "set_colour",
     "set_gaze",
+    "set_hair_colour",
     "set_identity",
+    "set_lashes",
     "set_rate_policy",
     "set_roughness",
     "set_sound",
@@ -125,6 +132,7 @@ __all__ = [
     "take_of",
     "take_time",
     "takes",
+    "wear_style",
 ]
 
 

@@ -21,6 +21,7 @@ from .identity import identity_of, note_baked_identity, set_identity_keys
 from .key_names import names_of
 from .rig import HeadObjects, model_of
 from .shape_keys import to_blender
+from .wear import refit
 
 __all__ = [
     "captured_identity",
@@ -68,6 +69,7 @@ def set_identity(head: HeadObjects, identity: Floats, model: HeadModel | None = 
     head.mesh.data.update()
     note_baked_identity(head.mesh, wanted)
     set_identity_keys(head, model, live)
+    refit(head, model)
 
 
 def captured_identity(head: HeadObjects, model: HeadModel | None = None) -> Floats:

@@ -38,6 +38,8 @@ MODULES: tuple[str, ...] = (
     "operators.head",
     "operators.texture",
     "panels.head",
+    "operators.groom",
+    "panels.groom",
     "operators.files",
     "panels.files",
 )

@@ -33,7 +33,18 @@ from .nodes import Nodes, linear
 from .rig import HeadObjects, model_of
 from .shape_keys import add_key, from_blender, to_blender
 
-__all__ = ["KINDS", "STYLES", "WEAR_PROPERTY", "Worn", "put_on", "refit", "take_off", "worn", "worn_objects"]
+__all__ = [
+    "KINDS",
+    "STYLES",
+    "WEAR_PROPERTY",
+    "Worn",
+    "put_on",
+    "recolour",
+    "refit",
+    "take_off",
+    "worn",
+    "worn_objects",
+]
 
 Floats = npt.NDArray[np.floating[Any]]
 Kind = Literal["hair", "beard", "glasses"]
@@ -124,7 +135,7 @@ def recolour(head: HeadObjects, colour: tuple[float, float, float], grey: float)
     """Give hair and beard another colour."""
     for obj in worn_objects(head):
         note = _note(obj)
-        if note.kind != "glasses":
+        if note.kind != "glasses" and (note.colour, note.grey) != (colour, grey):
             put_on(head, replace(note, colour=colour, grey=grey))
 
 

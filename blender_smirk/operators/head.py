@@ -20,6 +20,7 @@ from ..likeness import live_sliders, randomise_identity, reset_identity, symmetr
 from ..posing import apply_preset, has_arkit_keys, is_animated, make_symmetric
 from ..rig import HeadObjects, model_of
 from ..texts import head as words
+from ..wear import refit
 from .base import chosen_head, run_reported
 
 __all__ = ["CLASSES", "OnHead", "refusal"]
@@ -86,6 +87,7 @@ class SMIRK_OT_identity_sliders(OnHead, bpy.types.Operator):
     def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
         model = model_of(head)
         add_identity_keys(head, model, min(self.count, model.identity_size))
+        refit(head, model)
 
 
 class SMIRK_OT_bake_identity(OnHead, bpy.types.Operator):
@@ -98,6 +100,7 @@ class SMIRK_OT_bake_identity(OnHead, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
         bake_identity(head, model_of(head))
+        refit(head)
 
 
 class SMIRK_OT_symmetrise_face(OnHead, bpy.types.Operator):
