@@ -24,7 +24,7 @@ class Group:
     Attributes:
         name: with ``_left`` or ``_right`` where there is one on each side.
         label: for people.
-        side: +1 left or middle, -1 the right one, a mirror image.
+        side: +1 left or across the middle, -1 the right one, a mirror image, 0 both at once.
         strokes: what is drawn.
         window: (from, to) millimetres of |x| over which the group fades in (or, where from > to, out).
         law: curve -> how far it folds the group at full weight.
@@ -88,9 +88,9 @@ _NASOLABIAL = (
           Profile(0.22, 0.7, 0.12, 2.2), fade=(0.5, 0.5), cut=0.2, wobble=0.5),
 )  # fmt: skip
 _CHEEK = Folds(
-    low=((426, 12.0, 4.0), (436, 11.0, 1), (436, 11.5, -9), (432, 6.5, -6)),
-    high=((426, 20.0, 2), (427, 7.0, -6), (427, 6.0, -16), (434, -2, -7)),
-    count=2, profile=Profile(0.24, 1.4, 0.22, 4.6, 0.4), minor=1, fade=(0.5, 0.5), cut=0.1, wobble=0.6,
+    low=((426, 15.0, 6.0), (427, 3.0, 1.0), (427, 3.5, -9.0), (434, -3.5, -2.0), (434, -5.5, -9.0)),
+    high=((426, 22.0, 4.0), (427, 9.0, -1.0), (427, 8.5, -12.0), (434, 1.0, -5.0), (434, -2.5, -12.0)),
+    count=1, profile=Profile(0.24, 1.9, 0.2, 5.5, 0.5), minor=1, fade=(0.5, 0.5), cut=0.05, wobble=0.7,
 )  # fmt: skip
 _CORNER = (
     Folds(((291, 0.6, -2.0), (291, 2.2, -6), (291, 3.4, -12), (291, 3.6, -19)),
@@ -158,10 +158,10 @@ GROUPS: tuple[Group, ...] = (
     *_pair("dimple", "Mouth corner", (_DIMPLE,), {"mouthDimple*": 0.8, "mouthSmile*": 0.35, "mouthPress*": 0.4,
            "mouthStretch*": 0.3}, 0.15, None, {"mouthPucker": 0.5}),
     *_pair("marionette", "Marionette", _CORNER, {"mouthFrown*": 0.8, "mouthShrugLower": 0.3, "mouthPress*": 0.2}, 0.45),
-    *_pair("upper_lip", "Upper lip", (_UPPER_LIP,), {"mouthPucker": 0.9, "mouthFunnel": 0.25}, 0.3, None,
-           {"mouthSmile*": 0.4}),
-    *_pair("lower_lip", "Lower lip", (_LOWER_LIP,), {"mouthPucker": 0.8, "mouthFunnel": 0.15}, 0.15, None,
-           {"mouthSmile*": 0.4}),
+    Group("upper_lip", "Upper lip", 0.0, (_UPPER_LIP,), {"mouthPucker": 0.9, "mouthFunnel": 0.25}, 0.3, None,
+          {"mouthSmileLeft": 0.3, "mouthSmileRight": 0.3}),
+    Group("lower_lip", "Lower lip", 0.0, (_LOWER_LIP,), {"mouthPucker": 0.8, "mouthFunnel": 0.15}, 0.15, None,
+          {"mouthSmileLeft": 0.3, "mouthSmileRight": 0.3}),
     Group("chin", "Chin", 1.0, _CHIN, {"mouthShrugLower": 0.85, "mouthPucker": 0.2, "mouthFrownLeft": 0.15,
           "mouthFrownRight": 0.15}, 0.1),
     Group("chin_crease", "Chin crease", 1.0, (_CHIN_CREASE,), {"mouthShrugLower": 0.7, "mouthFrownLeft": 0.15,

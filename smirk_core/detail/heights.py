@@ -23,7 +23,7 @@ __all__ = ["WrinkleMaps", "wrinkle_maps"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
-_FLAT = 2e-6  # metres below which a height is none
+_FLAT = 1.2e-5  # metres by which everything is lowered towards the level skin, so that groups end somewhere
 
 
 @dataclass(frozen=True)
@@ -143,22 +143,23 @@ def _group(group: Group, canvas: _Canvas, skin: Skin, seed: int) -> tuple[Ints, 
     name = group.name.split("_")[0] if group.window else group.name
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     total = np.zeros(len(canvas.rows), np.float32)
+    sides = (1.0,) if group.window else (group.side,) if group.side else (1.0, -1.0)
     for stroke in group.strokes:
-        side = 1.0 if group.window else group.side
         if isinstance(stroke, Pits):
-            _draw_pits(total, stroke, canvas, skin, side, rng)
-        else:
-            valley, shoulder = np.zeros_like(total), np.zeros_like(total)
-            for line in lay(stroke, skin, side, rng):
-                _draw_line(valley, shoulder, line, canvas)
-            total += shoulder + valley
+            _draw_pits(total, stroke, canvas, skin, sides[0], rng)
+            continue
+        valley, shoulder = np.zeros_like(total), np.zeros_like(total)
+        for line in (line for side in sides for line in lay(stroke, skin, side, rng)):
+            _draw_line(valley, shoulder, line, canvas)
+        total += shoulder + valley
     total *= canvas.open
     if group.window:
         begin, end = group.window
         x = np.abs(canvas.position[:, 0]) if group.name == "forehead" else group.side * canvas.position[:, 0]
         t = np.clip((1e3 * x - begin) / (end - begin), 0, 1)
         total *= t * t * (3 - 2 * t)
-    drawn = np.flatnonzero(np.abs(total) > _FLAT)
+    total = np.sign(total) * np.maximum(np.abs(total) - np.float32(_FLAT), 0)
+    drawn = np.flatnonzero(total)
     rows = canvas.rows[drawn]
     order = np.argsort(rows)
     return rows[order], total[drawn][order]

@@ -138,8 +138,9 @@ def face_window(model: HeadModel, size: int) -> Window:
     margin = max(2, size // 256)
     left, bottom = np.floor(places.min(axis=0) * size).astype(int) - margin
     right, above = np.ceil(places.max(axis=0) * size).astype(int) + margin
-    left, right = max(left, 0), min(right, size)
-    top, end = max(size - above, 0), min(size - bottom, size)
+    # Whole blocks of four, so that coarser maps of the same window line up.
+    left, right = max(left // 4 * 4, 0), min(-(-right // 4) * 4, size)
+    top, end = max((size - above) // 4 * 4, 0), min(-(-(size - bottom) // 4) * 4, size)
     return Window(size, int(left), int(top), int(right - left), int(end - top))
 
 
