@@ -14,7 +14,7 @@ import bpy
 
 from smirk_core.heads.head_model import HeadModel
 
-from .eye_materials import EYE_BUILDERS, EYE_COLOURS
+from .eye_materials import EYE_BUILDERS, EYE_COLOURS, eye_builders
 from .hair_materials import HAIR_BUILDERS
 from .mouth_materials import MOUTH_BUILDERS, MOUTH_COLOURS
 from .nodes import Nodes
@@ -41,12 +41,13 @@ def add_materials(mesh: bpy.types.Object, model: HeadModel) -> None:
     """
     add_paint(mesh, model)
     add_skin_paint(mesh, model)
+    builders = {**_BUILDERS, **eye_builders(model)}
     for name in model.material_names:
         material: Any = bpy.data.materials.new(f"{mesh.name} {name}")
         if material.node_tree is None:  # from 5.0 on it is there from the start
             material.use_nodes = True
         material[PART_PROPERTY] = name
-        _BUILDERS.get(name, _BUILDERS["skin"])(Nodes(material))
+        builders.get(name, builders["skin"])(Nodes(material))
         mesh.data.materials.append(material)
 
 
