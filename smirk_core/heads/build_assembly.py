@@ -19,8 +19,11 @@ from .build_eyes import opening_matrix
 from .build_lashes import LashCards, lash_cards, place_lashes
 from .build_layout import MOUTH_COLUMNS, Layout, mean_adult
 from .build_makehuman import MakeHuman
-from .build_mouth import MouthPart, mouth_place, seal_lining, teeth_row, tongue, tongue_out
+from .build_mouth import MouthPart, mouth_place, seal_lining
 from .build_parts import flip
+from .build_tears import Tears, design_tears, place_tears
+from .build_teeth import teeth_row
+from .build_tongue import tongue, tongue_out
 
 __all__ = ["FOLLOW", "MATERIALS", "SOCKET_DEPTH", "Assembly", "build_assembly", "fit_eyes"]
 
@@ -34,7 +37,7 @@ LID_GAP = 0.15 * MM  # between the ball and the inner edge of the lid margin
 SOCKET_DEPTH = 4.5 * MM  # the socket hides this far inside the ball
 MATERIALS = (
     "skin", "lips", "mouth", "eye_white", "iris", "pupil", "teeth", "gums", "tongue", "lash", "brow",
-    "cornea",
+    "cornea", "tear", "caruncle",
 )  # fmt: skip
 # How far a ring of the lid follows the margin onto the ball, outward from the margin.
 FOLLOW = np.array([1.0, 1.0, 0.92, 0.78, 0.6, 0.42, 0.26, 0.13, 0.04])
@@ -54,7 +57,7 @@ class Assembly:
         mirror: (V,) vertex on the other side.
         mouth: ``upper_teeth``, ``lower_teeth`` and ``tongue`` in the frame of the mouth.
         tongue_out: (n, 3) displacement of the tongue's vertices when it is stuck out.
-        lashes: of the left eye, grown from lid ring ``lash_ring``.
+        lashes: of the left eye, grown from lid ring ``lash_ring``; ``tears``: its wet line and caruncle.
         brow: the left one; ``brow_corners``: (n, 3) skin vertices under its own; ``brow_weights``: (n, 3).
         opening: (28, 28) as from :func:`opening_matrix`; ``lid_heights``: (28,) the mean adult's margin;
             ``lid_thickness``: (rings, 28) its lids' height over the ball, from the margin outwards.
@@ -72,6 +75,7 @@ class Assembly:
     mouth: dict[str, MouthPart]
     tongue_out: Floats
     lashes: LashCards
+    tears: Tears
     lash_ring: int
     brow: BrowCards
     brow_corners: Ints
@@ -188,12 +192,15 @@ class Assembly:
         return moved
 
     def grow(self, vertices: Floats, centres: Floats) -> None:
-        """Place lashes and brows on the skin that is in ``vertices``, in place."""
+        """Place lashes, tears and brows on the skin that is in ``vertices``, in place."""
         skin = vertices[:, self.slices["skin"]]
         for side, name in enumerate(("left", "right")):
             rings = self.layout.eye_rings[side]
             edge, away = skin[:, rings[self.lash_ring]], skin[:, rings[self.lash_ring + 2]]
             vertices[:, self.slices[f"{name}_lashes"]] = place_lashes(self.lashes, edge, away, centres[:, side])
+            first = self.layout.first_lid
+            lids = skin[:, rings[first]], skin[:, rings[first + 1]]
+            vertices[:, self.slices[f"{name}_tears"]] = place_tears(self.tears, *lids, centres[:, side], 1 - 2 * side)
             corners = self.brow_corners if side == 0 else self.layout.mirror[self.brow_corners]
             vertices[:, self.slices[f"{name}_brow"]] = place_brow(
                 skin, corners, self.brow_weights, self.brow.lifts, 1 - 2 * side
@@ -269,6 +276,7 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
     outer, inner = int(np.argmax(edge[:, 0])), int(np.argmin(edge[:, 0]))
     # The ring starts at the top and runs towards the nose: the upper lid is (outer .. n) and (0 .. inner).
     lashes = lash_cards(outer, inner, len(edge))
+    tears = design_tears(rim)
     brow = brow_cards()
     corners, weights = _bind_frontal(brow.points + centres[0, 0, :2], skin, layout.polygons)
 
@@ -283,6 +291,8 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         ("right_lashes", len(lashes.offsets), flip(lashes.polygons), np.full(len(lashes.polygons), "lash")),
         ("left_brow", len(brow.points), brow.polygons, np.full(len(brow.polygons), "brow")),
         ("right_brow", len(brow.points), flip(brow.polygons), np.full(len(brow.polygons), "brow")),
+        ("left_tears", tears.count, tears.polygons, tears.materials),
+        ("right_tears", tears.count, flip(tears.polygons), tears.materials),
     ]
     slices, polygons, start = {}, [], 0
     for name, count, faces, _ in pieces:
@@ -292,7 +302,7 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
     names = np.concatenate([p[3] for p in pieces])
     mirror = np.arange(start)
     mirror[slices["skin"]] = layout.mirror
-    for a, b in (("eye", "eye"), ("lashes", "lashes"), ("brow", "brow")):
+    for a, b in (("eye", "eye"), ("lashes", "lashes"), ("brow", "brow"), ("tears", "tears")):
         mirror[slices[f"left_{a}"]] = np.arange(start)[slices[f"right_{b}"]]
         mirror[slices[f"right_{a}"]] = np.arange(start)[slices[f"left_{b}"]]
     for name, part in mouth.items():
@@ -309,6 +319,7 @@ def build_assembly(human: MakeHuman, layout: Layout) -> Assembly:
         mouth=mouth,
         tongue_out=tongue_out(),
         lashes=lashes,
+        tears=tears,
         lash_ring=lash_ring,
         brow=brow,
         brow_corners=corners,

@@ -27,6 +27,7 @@ _MATERIALS: dict[str, Colour] = {
     "gum": (0.62, 0.30, 0.30),
     "tongue": (0.66, 0.33, 0.33),
     "mouth": (0.42, 0.16, 0.15),
+    "caruncle": (0.74, 0.45, 0.41),
 }
 
 
@@ -96,7 +97,7 @@ def surface_light(
         own = pixels_of(word)
         if len(own):
             colour[:, own] = _linear(flat)
-            shine[own] = 0
+            shine[own] *= 0.8  # all of it is wet
     colour *= light
     colour += shine
     eyes = pixels_of("eye", "iris", "pupil", "sclera", "cornea")

@@ -271,7 +271,7 @@ def _paint(model: HeadModel) -> HeadPaint:
     occlusion = _occlusion(rest, throwing, normals)
     occlusion = np.where(skin, soft(occlusion, 1), occlusion)
     mouth_z = z[lips > 0.3].max() if (lips > 0.3).any() else z.max()
-    cavity = np.where(inside, np.clip(1 - (mouth_z - z - 0.1) / 0.75, 0.0, 1) ** 1.6, 1.0)
+    cavity = np.where(inside, np.clip(1 - (mouth_z - z - 0.18) / 0.75, 0.0, 1) ** 1.4, 1.0)
     # Neutral lips hide the mouth, so its occlusion says nothing once they part; depth stands in for it.
     occlusion = np.where(inside, cavity, occlusion)
     iris, iris_angle = _iris(model, materials, rest, unit)

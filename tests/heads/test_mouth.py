@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.head_mouth import LIPS_SHUT, STATES, TONGUE, Mouth, both, random_identities
-from smirk_core.heads.build_mouth import MouthPart, teeth_row, tongue, tongue_out
+from smirk_core.heads.build_mouth import MouthPart
+from smirk_core.heads.build_teeth import teeth_row
+from smirk_core.heads.build_tongue import tongue, tongue_out
 from smirk_core.heads.open_head import load_open_head
 
 HEAD = load_open_head()
