@@ -29,6 +29,16 @@ from smirk_core.take import Take, load_take
 from .actions import WARNING_PROPERTY, apply_action, check_fit, frames_of, write_action
 from .camera import LENS, Cameras, build_cameras, cameras_of, has_camera, remember_cameras, shared_perspective
 from .confidence import add_lost_markers, lost_frames, remove_lost_markers
+from .detail import (
+    add_wrinkles,
+    bake_wrinkles,
+    person_from_take,
+    remove_person_detail,
+    remove_wrinkles,
+    set_wrinkles,
+    wear_person_detail,
+    wrinkle_strengths,
+)
 from .export_take import save_csv, save_take
 from .footage import add_background, add_sound, load_footage, start_frame
 from .footage_view import match_camera, set_sound, show_footage
@@ -82,6 +92,7 @@ __all__ = [
     "add_photo_texture",
     "add_take",
     "add_take_steps",
+    "add_wrinkles",
     "age_of",
     "animate",
     "animate_all",
@@ -91,6 +102,7 @@ __all__ = [
     "apply_take_steps",
     "apply_to_character",
     "bake_identity",
+    "bake_wrinkles",
     "clear_asset",
     "clear_gaze",
     "delete_take",
@@ -106,12 +118,15 @@ __all__ = [
     "mark_asset",
     "match_camera",
     "model_of",
+    "person_from_take",
     "push_to_nla",
     "randomise_identity",
     "read_take",
     "refine_take",
     "remove_lost_markers",
+    "remove_person_detail",
     "remove_photo_texture",
+    "remove_wrinkles",
     "reset_identity",
     "reset_take",
     "save",
@@ -127,12 +142,15 @@ __all__ = [
     "set_rate_policy",
     "set_roughness",
     "set_sound",
+    "set_wrinkles",
     "show_footage",
     "symmetrise_identity",
     "take_of",
     "take_time",
     "takes",
+    "wear_person_detail",
     "wear_style",
+    "wrinkle_strengths",
 ]
 
 

@@ -8,6 +8,8 @@ What can be turned are custom properties of the mesh object, so that it works wi
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -18,12 +20,14 @@ from smirk_core.detail.activation import ADULT, OLD_GAIN, REST_FROM, YOUNG_GAIN
 from smirk_core.detail.atlas import wrinkle_atlas
 from smirk_core.detail.groups import GROUP_NAMES, GROUPS, Group
 from smirk_core.detail.person import PersonDetail, load_person_detail
-from smirk_core.errors import TakeError
+from smirk_core.errors import AssetError, TakeError
 from smirk_core.heads.head_model import HeadModel
+from smirk_core.take import Take
 
 from .drivers import VARIABLES, drive, key_value
 from .posing import has_arkit_keys
 from .rig import HeadObjects, model_of
+from .take_store import take_of
 from .wrinkle_nodes import (
     SHADER_PROPERTY,
     connect,
@@ -42,8 +46,10 @@ __all__ = [
     "SHARES",
     "STRENGTH",
     "add_wrinkles",
+    "bake_wrinkles",
     "has_person_detail",
     "has_wrinkles",
+    "person_from_take",
     "remove_person_detail",
     "remove_wrinkles",
     "set_wrinkles",
@@ -216,8 +222,6 @@ def wrinkle_strengths(mesh: bpy.types.Object) -> dict[str, float]:
 
 
 def _check_fit(detail: PersonDetail, model: HeadModel) -> None:
-    from smirk_core.errors import AssetError
-
     if detail.head != model.name:
         raise AssetError(f"The detail is of the head '{detail.head}', this is '{model.name}': make it for this one.")
 
@@ -287,3 +291,48 @@ def _expression(head: HeadObjects, group: Group, index: int) -> tuple[str, dict[
     gain = f"({YOUNG_GAIN:g}+{OLD_GAIN - YOUNG_GAIN:g}*c)"
     rest = f"{group.static / (1 - REST_FROM):.4g}*max(c-{REST_FROM:g},0)"
     return f"a*b*d*({gain}*min(max({law},0),1)+{rest})", sources
+
+
+def person_from_take(
+    head: HeadObjects, take: bpy.types.Action | Take, *, frames: int = 8, model: HeadModel | None = None
+) -> PersonDetail:
+    """Recover a person's detail from the footage of a take; some seconds for a clip.
+
+    Args:
+        head: the head that plays it.
+        take: the take, as its action or itself.
+        frames: at most how many frames are looked at.
+        model: the head's model; found by what the head remembers where not given.
+
+    Raises:
+        MediaError: the footage is not there any more or cannot be read.
+        TakeError: the take does not say where the head is, or no frame shows the skin.
+    """
+    from smirk_core.detail.recover import recover_from_take
+
+    model = model_of(head) if model is None else model
+    performance = take if isinstance(take, Take) else take_of(take)
+    source = bpy.path.abspath(performance.info.source)
+    performance = replace(performance, info=replace(performance.info, source=source))
+    return recover_from_take(model, performance, frames=frames)
+
+
+def bake_wrinkles(
+    head: HeadObjects, folder: str | os.PathLike[str], *, size: int = 2048, model: HeadModel | None = None
+) -> list[Path]:
+    """Height and normal maps of every group at its peak, and of the pose that stands now as ``now_*.png``.
+
+    A person's own relief, where the head wears one, lives in an image of the .blend and is not in these maps;
+    :func:`smirk_core.detail.baking.bake_take` has it.
+
+    Raises:
+        TakeError: the head has no wrinkles.
+        ExportError: the folder cannot be written.
+    """
+    from smirk_core.detail.baking import bake_groups, write_relief
+
+    model = model_of(head) if model is None else model
+    strengths = np.array(list(wrinkle_strengths(head.mesh).values()))
+    place = Path(bpy.path.abspath(os.fspath(folder)))
+    written = bake_groups(model, place, size=size, age=float(head.mesh[AGE]))
+    return written + write_relief(model, strengths, place / "now", size=size)

@@ -40,6 +40,8 @@ MODULES: tuple[str, ...] = (
     "panels.head",
     "operators.groom",
     "panels.groom",
+    "operators.detail",
+    "panels.detail",
     "operators.files",
     "panels.files",
 )

@@ -27,12 +27,12 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    from .commands import animate, assets, export, importing, preview, setup, track, train
+    from .commands import animate, assets, detail, export, importing, preview, setup, track, train
 
     top = _Parser(prog="smirk", description="Photos and videos of faces to rigged, keyframed heads.")
     top.add_argument("--version", action="version", version=f"smirk {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (animate, track, importing, preview, export, assets, train, setup):
+    for module in (animate, track, importing, preview, export, detail, assets, train, setup):
         module.add_parser(commands)
     return top
 

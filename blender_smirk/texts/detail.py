@@ -23,6 +23,8 @@ REMOVE_PERSON = ("Remove Detail", "Let the head wrinkle as anybody does again")
 BAKE = ("Bake Maps", "Write height and normal maps of every group and of the present frame into a folder")
 BAKE_SIZE = ("Size", "Texels to a side of the whole UV square")
 
+BAKED = "Wrote {count} maps into {folder}"
+
 NO_WRINKLES = "The head has no wrinkles yet"
 NO_PERSON = "The head wears no person's detail"
 NO_ARKIT = "The expressions of this head have no ARKit names"

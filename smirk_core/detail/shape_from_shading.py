@@ -27,7 +27,7 @@ __all__ = ["ReliefView", "band", "harmonics", "light_of", "pitch_of", "relief_of
 Floats = npt.NDArray[np.floating[Any]]
 HOLLOW = 0.26  # share of light that a hollow a millimetre deep loses
 FINE, BROAD = 0.45, 5.0  # millimetres: detail is what lies between these two blurs
-_NOISE, _SLOPE, _HEIGHT = 0.035, 0.16, 0.22  # usual brightness noise, slope of fine relief and its height in mm
+_NOISE, _SLOPE, _HEIGHT = 0.025, 0.16, 0.22  # usual brightness noise, slope of fine relief and its height in mm
 _CUT = 0.45  # of the logarithm of brightness: what differs more is a mole, a hair or a glint
 _STEPS = 120
 
