@@ -83,5 +83,6 @@ def build_regions(assembly: Assembly, template: Floats) -> dict[str, Mask]:
         "teeth": of("upper_teeth", "lower_teeth"),
         "tongue": of("tongue"),
         "lashes": of("left_lashes", "right_lashes"),
+        "tears": of("left_tears", "right_tears"),
         "brow_strips": of("left_brow", "right_brow"),
     }

@@ -122,6 +122,6 @@ def seat_eyes(assembly: Assembly, template: Floats, basis: Floats) -> Seated:
     for grown in (still, moved):
         assembly.grow(grown, np.array(centres)[None])
     for side in ("left", "right"):
-        for hair in ("lashes", "brow"):
+        for hair in ("lashes", "brow", "tears"):
             template[assembly.slices[f"{side}_{hair}"]] += (moved - still)[0, assembly.slices[f"{side}_{hair}"]]
     return Seated(template, basis, np.array(centres), EYE_RADIUS, np.array(margins), np.array(radii))

@@ -109,6 +109,7 @@ def build_skeleton(human: MakeHuman, assembly: Assembly, template: Floats, jaw_o
     for name, joint in (
         ("left_eye", 3), ("right_eye", 4), ("upper_teeth", 1), ("lower_teeth", 2), ("tongue", 2),
         ("left_lashes", 1), ("right_lashes", 1), ("left_brow", 1), ("right_brow", 1),
+        ("left_tears", 1), ("right_tears", 1),
     ):  # fmt: skip
         weights[assembly.slices[name], joint] = 1
 
@@ -124,7 +125,7 @@ def build_skeleton(human: MakeHuman, assembly: Assembly, template: Floats, jaw_o
     )
     regressor[2] = _regress(hinge, template, sides)
     for joint, name in ((3, "left_eye"), (4, "right_eye")):
-        centre = np.linalg.norm(assembly.ball, axis=1) < 1 + 1e-9  # the cornea would pull the mean forward
+        centre = np.abs(np.linalg.norm(assembly.ball, axis=1) - 1) < 1e-9  # the white alone
         part = np.arange(assembly.count)[assembly.slices[name]][centre]
         ball = assembly.ball[centre] * ([1, 1, 1] if joint == 3 else [-1, 1, 1])
         # Weights on the ball whose combination of unit directions is zero: the centre, for every radius.

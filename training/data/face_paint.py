@@ -29,7 +29,7 @@ Look = dict[str, Tensor]
 # Fields per vertex that the painter interpolates.
 FIELDS = ("lips", "brows", "beard", "hairline", "iris", "iris_cos", "iris_sin", "occlusion")
 _KINDS = {"skin": 0, "lips": 0, "eye_white": 1, "iris": 1, "pupil": 1, "teeth": 2, "gums": 3, "tongue": 4, "mouth": 5,
-          "lash": 6, "brow": 7, "cornea": 8}  # fmt: skip
+          "lash": 6, "brow": 7, "cornea": 8, "tear": 8, "caruncle": 3}  # fmt: skip
 _FLAT = ((0.86, 0.82, 0.73), (0.62, 0.30, 0.30), (0.66, 0.33, 0.33), (0.42, 0.16, 0.15))
 
 
