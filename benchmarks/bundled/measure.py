@@ -20,7 +20,7 @@ from .covers import KINDS, cover, hidden_and_visible
 from .held_out import ACTIONS, HeldOut
 from .observed import Seen, load_portraits, look, look_at_clip
 from .people import Portrait, held_out_portraits
-from .predictors import SOLVED, Asked, Prediction, Predictors
+from .predictors import SOLVED, Asked, Prediction, Predictors, kept
 
 __all__ = ["CLIPS", "RealFaces", "Yard", "clips", "covers", "held_out", "portraits", "single_actions"]
 
@@ -50,7 +50,7 @@ class Yard:
 
     Args:
         model: the head. truth: the held-out set. folder: keeps detections. faces, media: the collections, which may be
-            missing: their parts are then left out.
+            missing: their parts are then left out. fresh: ask again, whatever is kept.
     """
 
     model: HeadModel
@@ -58,6 +58,7 @@ class Yard:
     folder: Path
     faces: Path
     media: Path
+    fresh: bool = False
     _real: RealFaces | None = None
     _clips: dict[str, Seen] = field(default_factory=dict)
     _answers: dict[tuple[str, str], Prediction] = field(default_factory=dict)
@@ -82,10 +83,11 @@ class Yard:
         return self._clips[name]
 
     def answer(self, predictors: Predictors, name: str, what: str) -> Prediction:
-        """What a predictor says of the held-out set ("drawn"), or of the portraits ("real")."""
+        """What a predictor says of the held-out set ("drawn"), or of the portraits ("real"); kept in the folder."""
         if (name, what) not in self._answers:
             seen = self.seen if what == "drawn" else self.real.seen
-            self._answers[name, what] = predictors.ask(name, seen)
+            path = self.folder / f"answer-{what}-{name}-{predictors.mark(name)}.npz"
+            self._answers[name, what] = kept(path, lambda: predictors.ask(name, seen), self.fresh)
         return self._answers[name, what]
 
     def reference(self, predictors: Predictors, clip: str) -> Prediction:

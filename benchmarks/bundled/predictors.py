@@ -8,6 +8,7 @@ that the product cuts around those landmarks.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smirk_core.encoder.runtime import Encoder
+from smirk_core.export.atomic import atomic
 from smirk_core.heads.arkit import arkit_from_groups
 from smirk_core.heads.head_model import HeadModel
 from smirk_core.tracking.crop_encoder import CropEncoder, EncodedFaces
@@ -26,7 +28,7 @@ from training.mediapipe_scores import mediapipe_scores
 
 from .observed import Seen
 
-__all__ = ["PREDICTORS", "SOLVED", "WORDS", "Asked", "Prediction", "Predictors"]
+__all__ = ["PREDICTORS", "SOLVED", "WORDS", "Asked", "Prediction", "Predictors", "kept"]
 
 Array = npt.NDArray[Any]
 WORDS = {
@@ -121,6 +123,13 @@ class Predictors:
             {n: everywhere(v) for n, v in groups.items()}, seconds,
         )  # fmt: skip
 
+    def mark(self, name: str) -> str:
+        """What an answer depends on: the head, and for some the encoder. The solve's code is not in it."""
+        if name in ("zero", "landmarks", "mediapipe"):
+            return "any"
+        used = self.encoder if name in ("encoder", "both") else None
+        return self.model.digest[:8] + ("" if used is None else "-" + used.digest[:12])
+
     def encode(self, seen: Seen) -> EncodedFaces:
         """What the encoder says of the pictures in which a face was found."""
         if self.encoder is None:
@@ -163,6 +172,21 @@ class Predictors:
             groups.append(solution.groups)
             identities.append(solution.identity)
         return {n: np.concatenate([g[n] for g in groups]) for n in groups[0]}, np.stack(identities)
+
+
+def kept(path: Path, ask: Callable[[], Prediction], fresh: bool = False) -> Prediction:
+    """An answer from a file, or a new one that is written there."""
+    if fresh or not path.is_file():
+        answer = ask()
+        identity = {} if answer.identity is None else {"identity": answer.identity}
+        groups = {f"group/{n}": v for n, v in answer.groups.items()}
+        with atomic(path) as temporary:
+            np.savez(temporary, weights=answer.weights, seconds=np.array(answer.seconds), **identity, **groups)
+        return answer
+    with np.load(path, allow_pickle=False) as file:
+        groups = {n.removeprefix("group/"): file[n] for n in file.files if n.startswith("group/")}
+        identity = file["identity"] if "identity" in file.files else None
+        return Prediction(file["weights"], identity, groups, float(file["seconds"]))
 
 
 def _row(encoded: EncodedFaces, i: int) -> dict[str, Any]:

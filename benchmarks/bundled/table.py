@@ -110,6 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
             mark = encoder.digest[:12] if encoder is not None and name in _NEEDS_ENCODER else ""
             if name in given.fresh or known.get("encoder", "") != mark:
                 known = {}
+            yard.fresh = name in given.fresh
             for part, row in run(yard, predictors, name, [p for p in parts if p not in known]):
                 known = known | {part: row, "encoder": mark}
                 report["predictors"][name] = known
@@ -122,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
             "head that drew": truth.head[:12],
             "head that read": model.digest[:12],
             "machine": f"{platform.machine()}, Python {platform.python_version()}",
+            "date": time.strftime("%Y-%m-%d"),
             "encoder": "none" if encoder is None else f"{encoder.name} {encoder.digest[:12]}",
         }
         _save(report, path)
