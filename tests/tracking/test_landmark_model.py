@@ -16,8 +16,10 @@ from smirk_core.tracking.landmark_model import LandmarkModel, left_jacobian
 BASE = matrix_from_rotvec(np.array([0.1, 0.5, -0.2]))
 
 
-@pytest.fixture(params=["joints by identity", "joints by identity and expression"])
+@pytest.fixture(params=["joints by identity", "lids with features of their own", "joints by identity and expression"])
 def head(toy_head: HeadModel, request: pytest.FixtureRequest) -> HeadModel:
+    if request.param.startswith("lids"):
+        return dataclasses.replace(toy_head, corrective_features=np.array([36, 37, 39], np.int32))
     return dataclasses.replace(toy_head, joints_follow_expression=request.param.endswith("expression"))
 
 
