@@ -156,9 +156,9 @@ def test_a_known_skin_is_found_again(truth: np.ndarray, views: list[PhotoView], 
     errors, plain = (
         errors_of(surface, t, truth) for t in (made, plain_projection(MODEL, views[chosen], SIZE))
     )  # fmt: skip
-    assert errors.seen < 9 and errors.filled < 8
-    assert errors.seen < 0.65 * plain.seen
-    assert np.isnan(errors.mirrored) or errors.mirrored < 11
+    assert errors.seen < 7 and errors.filled < 6
+    assert errors.seen < 0.6 * plain.seen
+    assert np.isnan(errors.mirrored) or errors.mirrored < 9
     assert errors.rim < 0.75 * plain.rim and errors.rim < 2.2 * errors.inside
     shares = made.weights.sum(axis=0)
     assert np.abs(shares[made.seen > 0.05] - 1).max() < 1e-3 and shares[made.seen == 0].max() < 1e-6
@@ -202,20 +202,21 @@ def test_a_hat_and_a_lock_of_hair_are_no_skin(truth: np.ndarray) -> None:
 
 
 def test_a_highlight_is_taken_off(truth: np.ndarray) -> None:
-    surface = skin_surface(MODEL, SIZE)
-    views = [picture_of(MODEL, truth, 0.0, 288, shine=0.35)]
-    with_glare, without = (
-        errors_of(surface, blend_photos(MODEL, views, size=SIZE, options=TextureOptions(glare=g)), truth).seen
-        for g in (False, True)
+    views = [picture_of(MODEL, truth, 0.0, 288, shine=s) for s in (0.0, 0.35)]
+    matt, kept, off = (
+        blend_photos(MODEL, [v], size=SIZE, options=TextureOptions(glare=g)).image.astype(float).mean(axis=2)
+        for v, g in ((views[0], False), (views[1], False), (views[1], True))
     )
-    assert without < 0.92 * with_glare
+    shiny = kept - matt > 12
+    assert shiny.sum() > 30
+    assert (off - matt)[shiny].mean() < 0.75 * (kept - matt)[shiny].mean()
 
 
 def test_brows_stay_or_go(views: list[PhotoView]) -> None:
     picture = views[0].picture.copy()
     place = np.rint(project(views[0].vertices[None], np.asarray(views[0].camera)[None])[0, :, :2]).astype(int)
     for column, row in place[MODEL.regions["brows"]]:
-        picture[row - 2 : row + 3, column - 3 : column + 4] = (40, 28, 22)
+        picture[row - 1 : row + 2, column - 2 : column + 3] = (40, 28, 22)
     view = [replace(views[0], picture=picture)]
     row, column, _ = texel_of("brows")
     stay = blend_photos(MODEL, view, size=SIZE).image[row, column].mean()
@@ -238,7 +239,7 @@ def test_the_statistic_is_small_even_and_a_skin() -> None:
     colour = from_log(prior.mean[surface.skin])
     assert (colour[:, 0] > colour[:, 1]).all() and (colour[:, 1] > 0.9 * colour[:, 2]).all()
     lips, cheeks = (prior.mean[MODEL.regions[n] & surface.skin].mean(axis=0) for n in ("lips", "cheeks"))
-    assert lips[0] - lips[1] > cheeks[0] - cheeks[1] + 0.1  # redder
+    assert lips[0] - lips[1] > cheeks[0] - cheeks[1] + 0.05  # redder
     people = prior.mean + 0.8 * prior.modes[0] + [-0.5, -0.6, -0.7]
     again = prior.fit(people, surface.face)
     assert np.abs(again - people)[surface.face > 0.5].max() < 0.05
@@ -253,9 +254,8 @@ def test_colours_survive() -> None:
 # Frames of clips
 
 
-def clip(path: str = "") -> Take:
-    """50 frames: the head turns from left to right; every second frame blinks, the first ten speak, one is lost."""
-    n = 50
+def clip(path: str = "", n: int = 50) -> Take:
+    """The head turns from left to right; every second frame blinks, the first ten speak, one is lost."""
     raw = {
         "rotation": np.stack([np.zeros(n), np.linspace(-0.6, 0.6, n), np.zeros(n)], axis=1),
         "camera": np.tile(CAMERA, (n, 1)),
@@ -279,7 +279,7 @@ def test_the_best_frames_have_open_eyes_a_closed_mouth_and_other_turns() -> None
 
 
 def test_of_frames_alike_the_sharpest_is_taken(views: list[PhotoView]) -> None:
-    take = clip()
+    take = clip(n=200)
     rng = np.random.default_rng(0)
     sharp = rng.integers(60, 200, (400, 400, 3)).astype(np.uint8)
     best = {group[-1] for group in choose_rows(MODEL, take, 3)}

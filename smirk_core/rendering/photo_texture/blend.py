@@ -168,7 +168,8 @@ def blend_photos_steps(
     total = np.maximum(sum(fine[1:], fine[0]), 1e-12)
     detail = sampled(
         blend_bands(
-            [scattered(surface, layer.log - at) for layer in layers],
+            # What is hardly trusted must not reach its neighbours through the coarse bands.
+            [scattered(surface, (layer.log - at) * step(0.0, 0.3, layer.weight)[:, None]) for layer in layers],
             [scattered(surface, (f / total * alpha)[:, None])[..., 0] for f in fine],
         ),
         surface.texels,

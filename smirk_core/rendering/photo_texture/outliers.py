@@ -77,10 +77,13 @@ def occluded(surface: SkinSurface, log: Floats, weight: Floats, skin: Floats, *,
     tinted = np.maximum(surface.plain, step(0.05, 0.3, surface.brows))  # brows are dark, never blue
     fields = np.stack([plain, tinted, strict, eye], axis=1)
     plain_at, tinted_at, strict_at, eye_at = carry(fields, surface.corners, surface.shares).T
-    loose = np.maximum(step(0.4, 0.75, -bright) * plain_at, step(0.14, 0.28, hue) * tinted_at)
+    loose = np.maximum(step(0.4, 0.75, -bright) * plain_at, step(0.14, 0.28, hue) * plain_at)
+    loose = np.maximum(loose, step(0.25, 0.4, hue) * tinted_at)
     loose = np.maximum(loose, step(0.45, 0.9, bright) * tinted_at)  # a pale hat, a wall
     tight = np.maximum.reduce([step(0.25, 0.5, np.abs(bright)), step(0.07, 0.16, hue)]) * strict_at
-    liner = np.maximum(step(0.7, 1.2, -bright), step(0.18, 0.32, hue)) * eye_at  # lashes and dark frames; the head has lashes of its own
+    liner = (
+        np.maximum(step(0.7, 1.2, -bright), step(0.18, 0.32, hue)) * eye_at
+    )  # lashes and dark frames; the head has lashes of its own
     uneven = _darker_than_mirrored(surface, bright, weight) * step(0.12, 0.3, -bright) * tinted_at
     return _grown(surface, np.maximum.reduce([loose, tight, liner, uneven]), 0.003)
 

@@ -233,7 +233,9 @@ class SkinSurface:
         eye = np.exp(-0.5 * (((x - 0.5) / 0.3) ** 2 + ((y + 0.0) / 0.2) ** 2))
         mouth = step(-0.75, -1.0, y)
         nostril = np.exp(-0.5 * ((x / 0.3) ** 2 + ((y + 0.72) / 0.12) ** 2))
-        odd = np.maximum.reduce([step(0.2, 0.5, self.brows), step(0.3, 0.7, eye), mouth, step(0.3, 0.7, nostril)])
+        odd = np.maximum.reduce(
+            [step(0.05, 0.3, self.grown(self.brows, 1)), step(0.3, 0.7, eye), mouth, step(0.3, 0.7, nostril)]
+        )
         return (1 - odd) * self.skin
 
     @cached_property

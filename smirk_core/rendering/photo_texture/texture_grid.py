@@ -64,13 +64,13 @@ def blend_bands(layers: list[Floats], weights: list[Floats], bands: int = _BANDS
             fine += ((w / total) * there)[..., None] * (image - _double(small))
             below_images.append(small)
             below_known.append((share > 0).astype(np.float32))
-        levels.append(fine)
+        levels.append((fine, np.maximum.reduce(known)[..., None]))
         images, known, now = below_images, below_known, [_half(w) for w in now]
     total = np.maximum(sum(now[1:], now[0]), 1e-9)
     result = sum(((w / total)[..., None] * i for i, w in zip(images[1:], now[1:], strict=True)),
                  (now[0] / total)[..., None] * images[0])  # fmt: skip
-    for fine in reversed(levels):
-        result = _double(result) + fine
+    for fine, there in reversed(levels):
+        result = (_double(result) + fine) * there
     return result
 
 
