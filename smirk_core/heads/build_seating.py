@@ -73,7 +73,10 @@ def seat_eyes(assembly: Assembly, template: Floats, basis: Floats) -> Seated:
     given = template
     template, basis = template.copy(), basis.copy()
     centres, margins, radii = [], [], []
-    people = np.random.default_rng(31).normal(size=(_PEOPLE, len(basis)))
+    # Everybody comes with their mirror image, so that left and right lids get the same.
+    people = np.random.default_rng(31).normal(size=(_PEOPLE // 2, len(basis)))
+    mirrored = basis[:, assembly.mirror] * [-1, 1, 1]
+    people = np.stack([people, people * np.sign((mirrored * basis).sum(axis=(1, 2)))], axis=1).reshape(_PEOPLE, -1)
     for side, name in enumerate(("left_eye", "right_eye")):
         part, ball = assembly.slices[name], assembly.ball * [1 - 2 * side, 1, 1]
         rings = layout.eye_rings[side][layout.first_lid :]
