@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,12 +76,9 @@ def _frame(options: argparse.Namespace) -> Figures:
 
 
 def _detection(options: argparse.Namespace) -> Figures:
-    from .detection import measure_detection, render_people
+    from .detection import measure_detection
 
-    begin = time.perf_counter()
-    render_people(load_head(options.head), options.pictures, options.count, threads=options.threads)
-    minutes = (time.perf_counter() - begin) / 60
-    return measure_detection(options.pictures, options.count) | {"minutes_of_rendering": round(minutes, 1)}
+    return measure_detection(load_head(options.head), options.count)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Figures]] = {
@@ -103,8 +99,6 @@ def main() -> int:
     parser.add_argument("--head", default="open", help="'open' or a head file")
     parser.add_argument("--count", type=int, default=500, help="pictures for detection")
     parser.add_argument("--people", type=int, default=200, help="random identities for lids and mouth")
-    parser.add_argument("--pictures", type=Path, default=ROOT / "out" / "head_detection", help="where they are kept")
-    parser.add_argument("--threads", type=int, default=0, help="of Cycles, 0 for as many as there are cores")
     parser.add_argument("--builder", type=Path, default=Path(sys.executable), help="interpreter with anny")
     parser.add_argument("--dry", action="store_true", help="print, write nothing")
     options = parser.parse_args()

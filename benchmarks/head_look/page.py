@@ -37,7 +37,7 @@ def _rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
                 yield f"texture layout of the {part}: longer to shorter axis", words, "little"
     if d := report.get("detection"):
         share = f"{d['found']} of {d['pictures']} ({d['share']:.1%})"
-        yield "MediaPipe finds a face: Cycles renders of random people, expressions, lights", share, "≥ 99.5 %"
+        yield "MediaPipe finds a face: random people, expressions, turns, paint and lamps, 256 px", share, "≥ 99.5 %"
     for version, rows in (report.get("frame") or {}).items():
         if version[0].isdigit():
             words = "; ".join(f"{name} {row['frame_ms']} ms" for name, row in rows.items())

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from smirk_core.groom.people import PEOPLE
 from smirk_core.heads.parameters import ARKIT_NAMES
 
 from .dressing import Person
@@ -14,7 +15,7 @@ from .subject import Pose
 
 __all__ = ["SHEETS", "SLOW", "Cell", "Sheet"]
 
-WHOLE, FACE, EYES, EYE, MOUTH = 0.31, 0.235, 0.115, 0.062, 0.085  # metres that a picture shows
+WHOLE, PERSON, FACE, EYES, EYE, MOUTH = 0.31, 0.33, 0.235, 0.115, 0.062, 0.085  # metres that a picture shows
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,16 @@ def _neutral() -> Sheet:
 
 def _people() -> Sheet:
     turns = (0.0, 28.0, -28.0, 14.0)
-    cells = (Cell(str(k), Person(k), Pose(yaw=turns[k % 4], pitch=(k % 3 - 1) * 4.0)) for k in range(1, 25))
+    cells = (
+        Cell(str(k), Person(k), Pose(yaw=turns[k % 4], pitch=(k % 3 - 1) * 4.0), extent=PERSON) for k in range(1, 25)
+    )
+    return Sheet(tuple(cells), 8)
+
+
+def _presets() -> Sheet:
+    turns = (12.0, -25.0, 25.0, -12.0)
+    cells = (Cell(n, Person(preset=n), Pose(p.expression, yaw=turns[k % 4]), extent=PERSON)
+             for k, (n, p) in enumerate(PEOPLE.items()))  # fmt: skip
     return Sheet(tuple(cells), 8)
 
 
@@ -136,6 +146,7 @@ def _preview() -> Sheet:
 SHEETS: dict[str, tuple[Callable[[], Sheet], str]] = {
     "neutral": (_neutral, "the mean head from three sides"),
     "people": (_people, "24 random people"),
+    "presets": (_presets, "the people that the add-on offers"),
     "expressions": (_expressions, "ARKit's 52 at full weight"),
     "eyes": (_eyes, "one eye open, half and fully closed, eight people"),
     "gaze": (_gaze, "both eyes, eight directions and lids"),

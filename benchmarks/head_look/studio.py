@@ -96,7 +96,7 @@ class Studio:
         cycles.use_denoising = True
         cycles.denoiser = "OPENIMAGEDENOISE"
         cycles.denoising_prefilter = "FAST"
-        cycles.max_bounces, cycles.transparent_max_bounces = 6, 16
+        cycles.max_bounces, cycles.transparent_max_bounces = 6, 64
         cycles.sample_clamp_indirect = 3.0
 
     def _viewport(self) -> None:

@@ -65,10 +65,10 @@ class Subject:
         self._remove()
         collection = bpy.data.collections.new("Head")
         bpy.context.scene.collection.children.link(collection)
-        self.head = build_head(self.model, person.identity_of(self.model), "Head", collection)
-        dress(self.head, self.model, person, wrinkles=wrinkles)
+        self.head = build_head(self.model, np.zeros(self.model.identity_size), "Head", collection)
+        identity = dress(self.head, self.model, person, wrinkles=wrinkles)
         self.person, self.wrinkles = person, wrinkles
-        self.rest = decode(self.model, {"identity": person.identity_of(self.model)[None]})
+        self.rest = decode(self.model, {"identity": identity[None]})
 
     def _remove(self) -> None:
         if self.head is None:
