@@ -109,6 +109,6 @@ def beard_cut(model: HeadModel, cut: BeardCut) -> Wear:
                 curl=cut.curl,
                 steps=3,
                 seed=cut.seed,
-            )  # fmt: skip
+            )
         )
     return joined(parts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spectacles fitted to one face: they rest on the bridge of the nose, clear brows, lids and cheeks, and hook on the ears.
+"""Spectacles fitted to one face: before nose, lashes, brows and cheeks, over the ears and down behind them.
 
 They are rigid and belong to the head bone; :func:`glasses_on` fits them anew to another identity.
 """
@@ -53,12 +53,14 @@ class Glasses:
 
 
 GLASSES: MappingProxyType[str, Glasses] = MappingProxyType({
-    "round": Glasses(wide=0.0225, tall=0.0215, square=2.0, tube=0.0007, deep=0.0008, colour=(0.62, 0.52, 0.35), metal=True),
+    "round": Glasses(wide=0.0225, tall=0.0215, square=2.0, tube=0.0007, deep=0.0008, colour=(0.62, 0.52, 0.35),
+                     metal=True),
     "square": Glasses(wide=0.0255, tall=0.0175, square=5.0, tube=0.0018, deep=0.0019),
-    "reading": Glasses(wide=0.0245, tall=0.0145, square=3.2, tube=0.0008, deep=0.0010, colour=(0.45, 0.45, 0.47), metal=True,
-                       lift=-0.006),
+    "reading": Glasses(wide=0.0245, tall=0.0145, square=3.2, tube=0.0008, deep=0.0010, colour=(0.45, 0.45, 0.47),
+                       metal=True, lift=-0.006),
     "rimless": Glasses(wide=0.0245, tall=0.0165, square=3.0, tube=0.0, colour=(0.60, 0.60, 0.62), metal=True),
-    "horn": Glasses(wide=0.0245, tall=0.0185, square=3.4, drop=0.12, tube=0.0021, deep=0.0021, colour=(0.23, 0.12, 0.06)),
+    "horn": Glasses(wide=0.0245, tall=0.0185, square=3.4, drop=0.12, tube=0.0021, deep=0.0021,
+                    colour=(0.23, 0.12, 0.06)),
     "sun": Glasses(wide=0.0275, tall=0.0225, square=2.8, drop=0.22, tube=0.0014, deep=0.0016, tint=(0.10, 0.09, 0.08),
                    dark=0.9, lift=-0.005),
 })  # fmt: skip
@@ -133,7 +135,7 @@ def glasses_on(model: HeadModel, vertices: Floats, style: Glasses) -> Wear:
         ear = ear[np.abs(ear[:, 0]) > np.quantile(np.abs(ear[:, 0]), 0.4)]
         parts.append((*_temple(rim, ear, skull, side, thick), "frame"))
     for rim in rims:
-        centre = rim.mean(axis=0) + [0, 0, 0.0012]
+        centre = rim.mean(axis=0) + np.array([0, 0, 0.0012])
         fan = np.stack([np.full(_RIM, _RIM), np.arange(_RIM), (np.arange(_RIM) + 1) % _RIM, np.full(_RIM, -1)], axis=1)
         parts.append((np.concatenate([rim, centre[None]]), fan, "lens"))
     return _wear(model, parts, middle)
@@ -204,7 +206,9 @@ def _temple(rim: Floats, ear: Floats, skull: Floats, side: int, thick: float) ->
     y[-4:] = high - np.array([0.0015, 0.006, 0.011, 0.016])
     beside = skull[skull[:, 0] * side > 0]
     near = (np.abs(beside[None, :, 1] - y[:, None]) < 0.008) & (np.abs(beside[None, :, 2] - z[:, None]) < 0.008)
-    wide = np.where(near, np.abs(beside[None, :, 0]), 0).max(axis=1) + 1.2 * thick + 1.4 * _GAP
+    wide = np.where(near, np.abs(beside[None, :, 0]), 0).max(axis=1)
+    known = np.flatnonzero(wide > 0)
+    wide = np.interp(np.arange(len(z)), known, wide[known]) + 1.2 * thick + 1.4 * _GAP  # coarse skin leaves gaps
     step = np.linspace(0, 1, len(z))
     straight = np.abs(start[0]) * (1 - step) + wide[-5] * step
     x = side * np.maximum(wide, np.where(np.arange(len(z)) < len(z) - 4, straight, 0))

@@ -89,7 +89,7 @@ def _directions() -> Floats:
 def _hull(model: HeadModel) -> Hull:
     skin = model.template[model.regions["skin"] & ~model.regions["sockets"]].astype(np.float64)
     eyes = (model.joint_regressor[3:5] @ model.template).mean(axis=0)
-    centre = eyes + [0.0, 0.016, -0.082]
+    centre = eyes + np.array([0.0, 0.016, -0.082])
     offset = skin - centre
     length = np.linalg.norm(offset, axis=1)
     near = (_directions().reshape(-1, 3) @ (offset / length[:, None]).T) > np.cos(np.radians(9))

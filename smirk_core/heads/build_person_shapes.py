@@ -46,8 +46,8 @@ def _aligned(moved: Floats, rest: Floats) -> Floats:
 
 
 def person_shapes() -> dict[str, npt.NDArray[Any]]:
-    """Float16 metres: ``child`` and ``old`` (2, S, 3) against a young adult, female and male; ``male`` (S, 3) against the
-    mean of the sexes; one (S, 3) for each ancestry against their mean.
+    """Float16 metres: ``child`` and ``old`` (2, S, 3) against a young adult, female and male; ``male`` (S, 3) against
+    the mean of the sexes; one (S, 3) for each ancestry against their mean.
     """
     human = load_makehuman()
     layout = build_layout(human)
