@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..heads.head_model import HeadModel
+from ..heads.head_model import HeadModel, LandmarkEmbedding
 
-__all__ = ["DENSE_POINTS", "EXTRA_LAYER", "REGIONS", "ExtraOutput", "dense_points", "extra_outputs", "points_of"]
+__all__ = [
+    "DENSE_POINTS",
+    "EXTRA_LAYER",
+    "REGIONS",
+    "ExtraOutput",
+    "dense_points",
+    "extra_outputs",
+    "points_of",
+    "vertex_embedding",
+]
 
 DENSE_POINTS = 320
 REGIONS = ("brows", "left eye", "right eye", "nose", "mouth", "jaw")
@@ -98,3 +107,14 @@ def dense_points(model: HeadModel, count: int = DENSE_POINTS) -> npt.NDArray[np.
         chosen[k] = int(far.argmax())
         far = np.minimum(far, np.linalg.norm(at - at[chosen[k]], axis=1) * fine)
     return np.sort(face[chosen])
+
+
+def vertex_embedding(model: HeadModel, vertices: npt.NDArray[Any]) -> LandmarkEmbedding:
+    """Vertices (P,) as landmarks: a corner of some triangle each, all of the same trust."""
+    first = np.full(len(model.template), -1)
+    corner = np.zeros(len(model.template), np.int64)
+    for k in range(3):
+        first[model.triangles[::-1, k]] = np.arange(len(model.triangles))[::-1]
+        corner[model.triangles[::-1, k]] = k
+    one_hot = np.eye(3, dtype=np.float32)[corner[vertices]]
+    return LandmarkEmbedding(first[vertices].astype(np.int32), one_hot, np.ones(len(vertices), np.float32))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..encoder.extras import vertex_embedding
 from ..errors import MediaError
 from ..heads.arkit import groups_from_arkit
 from ..heads.decode import landmark_points
@@ -53,6 +54,10 @@ class SolveSettings:
         encoder_jaw: radians, its error on jaw angles. encoder_eyelids: its error on lid closure.
         encoder_rotation: radians, its error on how the head is turned.
         encoder_identity: its error on identity coefficients (of unit variance among people), over a whole clip.
+        encoder_points: solve for the encoder's dense points instead of the detector's landmarks, where it has them.
+        encoder_confidence: how much more an encoder counts that states its own uncertainty than it says; then the
+            first three numbers are not used. Like the learned model it stands against a landmark term that would
+            pull its estimates back to the detector's mistakes.
     """
 
     neutral_frame: int | None = None
@@ -69,6 +74,8 @@ class SolveSettings:
     encoder_eyelids: float = 0.15
     encoder_rotation: float = 0.1
     encoder_identity: float = 0.5
+    encoder_confidence: float = 10.0
+    encoder_points: bool = False
 
 
 # Relative strength of smoothing per block: heads move slowly, lids and eyes do not.
@@ -225,8 +232,9 @@ class ClipProblem:
         other[:, 0:3] = rotvec_from_matrix(rotation @ self.base.T)
         other[:, 3] = np.log(np.maximum(camera[:, 0], 1e-6) / self.scale)
         other[:, 4:6] = camera[:, 1:] / self.scale
-        for name in ("jaw", "eyelids", "expression"):
-            other[:, self.layout[name]] = groups[name]
+        for name in ("jaw", "eyelids", "eyes", "expression"):
+            if name in groups:
+                other[:, self.layout[name]] = groups[name]
         identity = np.asarray(measured.identity, np.float64)
         for first in range(0, len(other), 256):
             part = slice(first, first + 256)
@@ -247,7 +255,7 @@ class ClipProblem:
         mean, spread = mean.copy(), spread.copy()
         settings = self.settings
         turned = matrix_from_rotvec(measured.groups["rotation"].astype(np.float64)) @ self.base.T
-        errors = {
+        errors: dict[str, tuple[Floats, Floats | float]] = {
             "rotation": (rotvec_from_matrix(turned), settings.encoder_rotation),
             "jaw": (measured.groups["jaw"], settings.encoder_jaw),
             "eyelids": (measured.groups["eyelids"], settings.encoder_eyelids),
@@ -256,6 +264,8 @@ class ClipProblem:
                 settings.encoder_expression * _SPREAD["expression"] * self.expression_unit,
             ),
         }
+        for name, stated in measured.spread.items():  # better than any one number for all faces
+            errors[name] = measured.groups[name], stated.astype(np.float64) / np.sqrt(settings.encoder_confidence)
         for name, (values, error) in errors.items():
             block = self.layout[name]
             before = 1 / spread[:, block] ** 2
@@ -288,6 +298,17 @@ class ClipProblem:
             quick[self.layout[name]] = _QUICK[name] * max(1.0, (float(np.median(span)) / _REFERENCE_STEP) ** 2)
         quick[self.layout["expression"]] *= self.expression_unit
         return Smoothness(strength.astype(np.float32), coupling.astype(np.float32), quick.astype(np.float32))
+
+    def use_points(self, measured: Measured) -> None:
+        """Solve for an encoder's dense points instead of the detector's landmarks; each counts as it says itself."""
+        assert measured.points is not None and measured.point_error is not None and measured.vertices is not None
+        self.embedding = vertex_embedding(self.model, measured.vertices)
+        self.lm = LandmarkModel(self.model, self.embedding, self.lm.identity_size)
+        self.points = np.ascontiguousarray(np.swapaxes(measured.points, 1, 2) / self.scale, np.float32)
+        error = np.maximum(measured.point_error / self.scale, 1e-4)
+        self.seen = (self.settings.landmark_error / error).clip(0, 1).astype(np.float32)
+        self.trust = (self.settings.independence / error**2).astype(np.float32)
+        self.outlier = (3 * error).astype(np.float32)
 
     def use_identity_size(self, size: int) -> None:
         """Solve with another number of identity coefficients than the settings say."""

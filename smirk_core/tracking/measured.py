@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..encoder.extras import dense_points
 from ..heads.head_model import HeadModel
 from ..take import Take
-from .crop import cameras_to_frame
+from .crop import CROP_SIZE, cameras_to_frame
 from .crop_encoder import EncodedFaces
 from .gaps import bridge
 
@@ -28,11 +29,24 @@ class Measured:
     Attributes:
         identity: (K,) of the whole clip: the median of the frames' codes, so that a few bad frames do not count; with
             one frame the code itself.
-        groups: (S, size) of rotation, camera (full-frame pixels), jaw, eyelids and expression, as in takes.
+        groups: (S, size) of rotation, camera (full-frame pixels), jaw, eyelids and expression, as in takes; ``eyes``
+            where the encoder knows of gaze.
+        spread: (S, size) standard deviations of expression, eyelids, jaw and eyes, as the encoder states them; {} for
+            encoders that do not.
+        visibility: (S, 6) share of each region of :data:`smirk_core.encoder.extras.REGIONS` that is to be seen, or
+            None.
+        points: (S, P, 2) full-frame pixels of the dense points :attr:`vertices`, None where the encoder has none.
+        point_error: (S, P) pixels, standard deviations of the points' distances.
+        vertices: (P,) of the head.
     """
 
     identity: Floats
     groups: dict[str, Floats]
+    spread: dict[str, Floats] = field(default_factory=dict)
+    visibility: Floats | None = None
+    points: Floats | None = None
+    point_error: Floats | None = None
+    vertices: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.groups["rotation"])
@@ -44,7 +58,10 @@ def _padded(values: Floats, size: int) -> Floats:
 
 
 def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
-    """SMIRK's outputs as groups of a take of this head; nothing is smoothed or changed, only renamed and padded."""
+    """SMIRK's outputs as groups of a take of this head; nothing is smoothed or changed, only renamed and padded.
+
+    What an encoder of ours says of expressions is kept within the head's range: a network does not know where it ends.
+    """
     outputs = encoded.outputs
     groups = {
         "rotation": outputs["pose_params"],
@@ -53,20 +70,34 @@ def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
         "eyelids": outputs["eyelid_params"],
         "expression": _padded(outputs["expression_params"], head.expression_size),
     }
-    identity = np.median(outputs["shape_params"], axis=0)
-    return Measured(_padded(identity, head.identity_size), groups)
+    identity = _padded(np.median(outputs["shape_params"], axis=0), head.identity_size)
+    if "sigma_params" not in outputs:
+        return Measured(identity, groups)
+    groups["expression"] = groups["expression"].clip(*head.expression_range)
+    groups["eyes"] = outputs["gaze_params"]
+    sizes = {"expression": head.expression_size, "eyelids": 2, "jaw": 3, "eyes": 4}
+    parts = np.split(outputs["sigma_params"], np.cumsum(list(sizes.values()))[:-1], axis=1)
+    half = CROP_SIZE / 2  # the crop spans [-1, 1]; as in cameras_to_frame, its middle is pixel 112
+    k, shift = encoded.crops[:, 0, 0][:, None, None], encoded.crops[:, None, :2, 2]
+    points = (half * (1 + outputs["points"].reshape(len(k), -1, 2)) - shift) / k
+    return Measured(
+        identity, groups, dict(zip(sizes, parts, strict=True)), outputs["region_visibility"], points,
+        half * outputs["point_sigma"] / k[:, 0], dense_points(head, points.shape[1]),
+    )  # fmt: skip
 
 
 def faithful_groups(measured: Measured, visible: Ints, times: Floats) -> dict[str, Floats]:
     """All per-frame groups of a take (N, size) that is the encoder's word alone, gaps bridged.
 
-    Neck and eyes are at rest: the network gives neither. Float32, but for a camera that is rounded only then.
+    The neck is at rest, and the eyes where the network does not know of gaze. Float32, but for a camera that is rounded
+    only then.
     """
     n = len(times)
     seen = np.zeros((n, 1))
     seen[visible] = 1.0
     groups = {k: v if len(v) == n else bridge(v, visible, times) for k, v in measured.groups.items()}
-    groups |= {"neck": np.zeros((n, 3)), "eyes": np.zeros((n, 4)), "confidence": seen, "visibility": seen}
+    groups = {"eyes": np.zeros((n, 4))} | groups
+    groups |= {"neck": np.zeros((n, 3)), "confidence": seen, "visibility": seen}
     return {k: np.asarray(v, np.float32) for k, v in groups.items()}
 
 

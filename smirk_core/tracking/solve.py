@@ -143,6 +143,8 @@ def solve_clip(
         mean, spread, weights = clip.learned_prior(prior, clip.landmarks[neutral])
     if measured is not None:
         clip.start_from(measured)
+        if settings.encoder_points and measured.points is not None:
+            clip.use_points(measured)
         mean, spread = clip.with_measured(measured, mean, spread, learned=prior is not None)
     _anchor(clip, mean, spread, neutral)
     progress("Solving", 1, 4)
