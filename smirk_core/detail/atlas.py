@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 CHANNELS = 3
 RANGE = 0.004  # metres between the values 0 and 1; 0.5 is level
-_COARSE = 4  # texels of the map to one of ``owners``
-_GAP = 2  # texels of ``owners`` that groups of one channel keep apart
+_COARSE = 512  # texels of ``owners`` to a side of the UV square
+_GAPS = (2, 1, 0)  # texels of ``owners`` that groups of one channel keep apart, as many as there is room for
 _LEVELS = 4096  # heights told apart, a micrometre each: finer ones only make the file larger
 
 
@@ -37,20 +37,22 @@ class Atlas:
     Attributes:
         window: the part of the UV square that the pictures cover.
         heights: (height, width, 3) uint16: 32768 is level, 65535 is half of :data:`RANGE` above it.
-        owners: (height / 4, width / 4, 3) uint8: 0 nobody, else the number of the group and 1.
+        owners: (height / block, width / block, 3) uint8: 0 nobody, else the number of the group and 1.
         channels: (G,) the channel of each group.
+        block: texels of ``heights`` to one of ``owners``.
     """
 
     window: Window
     heights: npt.NDArray[np.uint16]
     owners: npt.NDArray[np.uint8]
     channels: Ints
+    block: int
 
     def height(self, weights: Floats) -> Floats:
         """(height, width) float32 metres at weights (G,), read from the pictures as a shader does."""
         raised = (self.heights.astype(np.float32) - 32768) * np.float32(RANGE / 65535)
         rows, columns = raised.shape[:2]
-        owners = self.owners.repeat(_COARSE, axis=0).repeat(_COARSE, axis=1)[:rows, :columns]
+        owners = self.owners.repeat(self.block, axis=0).repeat(self.block, axis=1)[:rows, :columns]
         table = np.concatenate([[0.0], np.asarray(weights)]).astype(np.float32)
         return (raised * table[owners]).sum(axis=2)
 
@@ -80,16 +82,23 @@ def pack(maps: WrinkleMaps) -> Atlas:
         ValueError: more groups lie over each other than there are channels.
     """
     window = maps.surface.window
-    coarse = (-(-window.height // _COARSE), -(-window.width // _COARSE))
+    block = min(4, max(1, window.size // _COARSE))  # windows are whole fours
+    coarse = (window.height // block, window.width // block)
     heights = np.full((window.height * window.width, CHANNELS), 32768, np.uint16)
     owners = np.zeros((*coarse, CHANNELS), np.uint8)
     step = 65536 // _LEVELS
-    cells = [_cells(maps, index, coarse) for index in range(len(maps.groups))]
-    wide = [_grown(own, _GAP) for own in cells]
-    touch = np.array([[bool((a & b).any()) for b in cells] for a in wide])
-    touch |= touch.T
-    np.fill_diagonal(touch, False)
-    channels = _coloured(touch)
+    cells = [_cells(maps, index, coarse, block) for index in range(len(maps.groups))]
+    wide, channels = cells, None
+    for gap in _GAPS:
+        wide = [_grown(own, gap) for own in cells]
+        touch = np.array([[bool((a & b).any()) for b in cells] for a in wide])
+        touch |= touch.T
+        np.fill_diagonal(touch, False)
+        channels = _coloured(touch)
+        if channels is not None:
+            break
+    if channels is None:
+        raise ValueError(f"the groups lie over each other more than {CHANNELS} deep")
     for index, channel in enumerate(channels):
         # The gap is nobody's but the group's own; where two gaps meet, both heights are level.
         owners[..., channel][wide[index] & (owners[..., channel] == 0)] = index + 1
@@ -97,11 +106,14 @@ def pack(maps: WrinkleMaps) -> Atlas:
         flat = maps.surface.texels[maps.texels[index]]
         value = np.rint(maps.heights[index] / (RANGE * step / 65535)) * step
         heights[flat, channel] = np.clip(32768 + value, 0, 65535).astype(np.uint16)
-    return Atlas(window, heights.reshape(window.height, window.width, CHANNELS), owners, channels)
+    return Atlas(window, heights.reshape(window.height, window.width, CHANNELS), owners, channels, block)
 
 
-def _coloured(touch: npt.NDArray[np.bool_]) -> Ints:
-    """(G,) a channel for each group, none equal to that of a group it touches: a search that takes back its steps."""
+def _coloured(touch: npt.NDArray[np.bool_]) -> Ints | None:
+    """(G,) a channel for each group, none equal to that of a group it touches; None where there is no such choice.
+
+    Method: a search that takes back its steps, those with the most neighbours first.
+    """
     order = np.argsort(-touch.sum(axis=1), kind="stable")
     channels = np.full(len(touch), -1)
     depth, trial = 0, np.zeros(len(touch), int)
@@ -116,16 +128,14 @@ def _coloured(touch: npt.NDArray[np.bool_]) -> Ints:
             trial[depth : depth + 1] = 0
         else:
             depth -= 1
-    if depth < 0:
-        raise ValueError(f"the groups lie over each other more than {CHANNELS} deep")
-    return channels
+    return None if depth < 0 else channels
 
 
-def _cells(maps: WrinkleMaps, index: int, coarse: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def _cells(maps: WrinkleMaps, index: int, coarse: tuple[int, int], block: int) -> npt.NDArray[np.bool_]:
     """Texels of ``owners`` that a group touches."""
     row, column = np.divmod(maps.surface.texels[maps.texels[index]], maps.surface.window.width)
     own = np.zeros(coarse, bool)
-    own[row // _COARSE, column // _COARSE] = True
+    own[row // block, column // block] = True
     return own
 
 

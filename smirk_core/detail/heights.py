@@ -71,10 +71,10 @@ def wrinkle_maps(model: HeadModel, size: int = 2048, seed: int = 0) -> WrinkleMa
     Raises:
         AssetError: the head has no UVs or no dense landmarks.
     """
+    surface = skin_surface(model, size)
     key = (model.digest, hash(model.uvs.tobytes()), size, seed)
     if key in _cache:
         return _cache[key]
-    surface = skin_surface(model, size)
     skin, canvas = _skin(model, surface), _Canvas.of(model, surface)
     texels, heights = [], []
     for group in GROUPS:

@@ -30,17 +30,20 @@ def bare_skin(model: HeadModel, surface: SkinSurface) -> npt.NDArray[np.float32]
     for ring in _BROWS:
         keep *= _away(place, points[list(ring)], 2.0, 5.0, fill=True)
     for ring in _LIDS:
-        keep *= _away(place, points[list(ring)], 1.5, 3.5, fill=True)
-    keep *= _away(place, points[list(_LIPS)], 1.0, 2.5, fill=True)
+        keep *= _away(place, points[list(ring)], 3.0, 6.0, fill=True)
+        # The upper lid's own fold and the shade under the brow.
+        keep *= _away(place, points[list(ring)] + [0.0, 0.005, 0.0], 3.5, 7.0, fill=True)
+    keep *= _away(place, points[list(_LIPS)], 2.5, 6.0, fill=True)
     for some in _NOSTRILS:
-        keep *= _away(place, points[list(some)], 2.0, 5.0, fill=False)
+        keep *= _away(place, points[list(some)], 4.0, 8.0, fill=True)
     hidden = np.zeros(len(model.template), np.float32)
     for name in ("ears", "mouth_interior", "sockets", "scalp", "neck"):
         hidden = np.maximum(hidden, np.asarray(model.regions.get(name, hidden), np.float32))
     keep *= np.clip(1 - 1.5 * surface.at_texels(hidden), 0, 1)
     # The hairline and the rim of the face: from the outermost landmarks inwards.
     top, chin = points[10, 1], points[152, 1]
-    keep *= _step(top - 0.001, top - 0.009, place[:, 1]) * _step(chin - 0.004, chin + 0.003, place[:, 1])
+    keep *= _step(top - 0.001, top - 0.009, place[:, 1]) * _step(chin + 0.001, chin + 0.009, place[:, 1])
+    keep *= _step(0.25, 0.55, surface.normal[:, 2])
     wide = np.abs(points[:, 0]).max()
     keep *= _step(wide - 0.002, wide - 0.012, np.abs(place[:, 0]))
     return keep.astype(np.float32)
