@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "retarget": BASE | {"heads", "take"},
     "refine": BASE | {"heads", "take"},
     "tracking": BASE | {"heads", "take", "encoder", "refine", "user_assets"},
-    "rendering": BASE | {"heads", "take", "tracking"},
+    "rendering": BASE | {"heads", "take", "tracking", "safe_npz"},
     "groom": BASE | {"heads", "safe_npz"},
     "skin": BASE | {"heads", "rendering"},
     "neural": BASE | {"heads", "rendering", "encoder"},
