@@ -69,6 +69,8 @@ from .rig import (
 )
 from .save import save
 from .scene import add_light, scene_rate, set_scene
+from .skin_bake import bake_skin, remove_baked_skin
+from .skin_look import set_skin, skin_of
 from .smooth import add_smoothing
 from .take_library import (
     clear_asset,
@@ -102,6 +104,7 @@ __all__ = [
     "apply_take_steps",
     "apply_to_character",
     "bake_identity",
+    "bake_skin",
     "bake_wrinkles",
     "clear_asset",
     "clear_gaze",
@@ -123,6 +126,7 @@ __all__ = [
     "randomise_identity",
     "read_take",
     "refine_take",
+    "remove_baked_skin",
     "remove_lost_markers",
     "remove_person_detail",
     "remove_photo_texture",
@@ -141,9 +145,11 @@ __all__ = [
     "set_lashes",
     "set_rate_policy",
     "set_roughness",
+    "set_skin",
     "set_sound",
     "set_wrinkles",
     "show_footage",
+    "skin_of",
     "symmetrise_identity",
     "take_of",
     "take_time",

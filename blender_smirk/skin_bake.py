@@ -20,7 +20,7 @@ from smirk_core.skin.maps import SkinMaps, mean_colour, skin_maps
 from smirk_core.skin.pigments import encode
 
 from .look import colour_of
-from .photo_skin import has_photo_texture
+from .rig import HeadObjects, model_of
 from .skin_look import skin_materials, skin_of
 
 __all__ = ["BakedSkin", "bake_skin", "has_baked_skin", "remove_baked_skin"]
@@ -49,25 +49,27 @@ def has_baked_skin(mesh: bpy.types.Object) -> bool:
 
 
 def bake_skin(
-    mesh: bpy.types.Object, model: HeadModel, size: int = 1024, look: SkinLook | None = None, seed: int = 0
+    head: HeadObjects, size: int = 1024, look: SkinLook | None = None, seed: int = 0, *, model: HeadModel | None = None
 ) -> BakedSkin:
     """Paint the skin of a head into packed images and put them on, in place of those from before.
 
     Args:
-        mesh: of a head that was built here. model: its head.
-        size: pixels of the square images.
+        head: one that was built here.
+        size: pixels of the square images, 64 to 8192.
         look: the skin; by default the one that the head has, colours chosen by hand included.
         seed: another number gives other freckles, moles and blotches.
+        model: the head's model where it is at hand; else it is loaded.
 
     Raises:
         AssetError: the head has no skin of ours, or no UVs or eyes, or the size is out of bounds.
     """
+    mesh = head.mesh
     materials = skin_materials(mesh)
     if not materials:
         raise AssetError("The materials of this head are not those it was built with, so there is no skin to bake.")
     own = look is None
     look = skin_of(mesh) if look is None else look
-    maps = skin_maps(model, look, size, seed)
+    maps = skin_maps(model_of(head) if model is None else model, look, size, seed)
     remove_baked_skin(mesh)
     images = _images(mesh.name, maps, _tint(mesh, look) if own else np.ones(3))
     layer = mesh.data.uv_layers[0].name if len(mesh.data.uv_layers) else ""

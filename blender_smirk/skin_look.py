@@ -58,20 +58,21 @@ def set_skin(mesh: bpy.types.Object, skin: SkinLook | str) -> SkinLook:
 
 def skin_of(mesh: bpy.types.Object) -> SkinLook:
     """The skin that a head was given last, with the numbers that were turned since."""
-    look = SkinLook()
-    for material in skin_materials(mesh):
-        if _LOOK in material:
-            stored = json.loads(material[_LOOK])
-            made = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.pop("makeup").items()}
-            look = SkinLook(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}, makeup=Makeup(**made)
-            )
-            break
+    look = next((_read(m[_LOOK]) for m in skin_materials(mesh) if _LOOK in m), SkinLook())
     turned = {}
     for name, (field, _) in NUMBERS.items():
         value = number_of(mesh, name)
         turned[field] = 25 + 50 * value if field == "age" else min(1.0, max(0.0, value))
     return replace(look, **turned)
+
+
+def _read(text: str) -> SkinLook:
+    stored: dict[str, Any] = json.loads(text)
+    makeup: dict[str, Any] = stored.pop("makeup")
+    plain: dict[str, Any]
+    made: dict[str, Any]
+    plain, made = ({k: tuple(v) if isinstance(v, list) else v for k, v in d.items()} for d in (stored, makeup))
+    return SkinLook(**plain, makeup=Makeup(**made))
 
 
 def number_of(mesh: bpy.types.Object, name: str) -> float:

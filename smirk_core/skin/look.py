@@ -32,7 +32,7 @@ class SkinLook:
     """A skin. What is not said otherwise runs from 0 (none) to 1 (as much as people have).
 
     Attributes:
-        melanin: share of the epidermis, about 0.005 (very light) to 0.45 (very dark); see ``FITZPATRICK``.
+        melanin: share of the epidermis, about 0.004 (very light) to 0.6 (very dark); see ``FITZPATRICK``.
         blood: share of the dermis, about 0.008 (pale) to 0.05 (ruddy).
         age: years, 10 to 95: unevenness, spots, veins, paler lips, coarser pores grow with it.
         redness: flush of nose, cheeks, ears and chin. blotches: unevenness of pigment and blood.
@@ -82,11 +82,11 @@ PRESETS: dict[str, SkinLook] = {
     ),
     "Light brown": SkinLook(melanin=0.090, blood=0.020, age=24, redness=0.2, moles=0.35, hair=(0.05, 0.035, 0.03)),
     "Brown": SkinLook(
-        melanin=0.20, blood=0.022, age=45, redness=0.2, sockets=0.6, oiliness=0.5, hair=(0.04, 0.03, 0.03),
+        melanin=0.21, blood=0.026, age=45, redness=0.2, sockets=0.6, oiliness=0.5, hair=(0.04, 0.03, 0.03),
     ),
-    "Dark": SkinLook(melanin=0.36, blood=0.022, age=30, redness=0.15, oiliness=0.55, hair=(0.03, 0.025, 0.025)),
+    "Dark": SkinLook(melanin=0.38, blood=0.022, age=30, redness=0.15, oiliness=0.55, hair=(0.03, 0.025, 0.025)),
     "Deep": SkinLook(
-        melanin=0.52, blood=0.020, age=52, redness=0.1, sockets=0.55, oiliness=0.6, hair=(0.05, 0.05, 0.05),
+        melanin=0.55, blood=0.020, age=52, redness=0.1, sockets=0.55, oiliness=0.6, hair=(0.05, 0.05, 0.05),
     ),
     "Ruddy": SkinLook(
         melanin=0.014, blood=0.030, age=58, redness=0.95, blotches=0.8, spots=0.35, veins=0.6, pores=0.85, stubble=0.3,
@@ -101,7 +101,7 @@ PRESETS: dict[str, SkinLook] = {
 
 def random_look(random: np.random.Generator, age: float | None = None) -> SkinLook:
     """A skin of any tone, every group of tones equally often; ages 18 to 80 unless one is given."""
-    edges = np.geomspace(0.0035, 0.55, 7)
+    edges = np.geomspace(0.0035, 0.65, 7)
     group = int(random.integers(6))
     melanin = float(np.exp(random.uniform(*np.log(edges[group : group + 2]))))
     dark = float(np.clip(np.log(melanin / 0.01) / np.log(40), 0, 1))

@@ -73,7 +73,8 @@ class _Painter:
         """(N,) marks: ``density`` per square centimetre times ``chance``, radii in millimetres, strengths .5 to 1."""
         random = self.random(layer)
         rows = scatter_places(self.skin, chance, even_number(self.skin, chance, density * 1e4), random)
-        size = np.exp(random.uniform(*np.log(radius), len(rows))) * _MM
+        low, high = np.log(radius)
+        size = np.exp(random.uniform(low, high, len(rows))) * _MM
         return scatter_dots(self.skin, rows, size, random.uniform(0.5, 1.0, len(rows)), random, edge=edge)
 
 
@@ -93,7 +94,9 @@ def skin_maps(model: HeadModel, look: SkinLook, size: int = 1024, seed: int = 0)
     melanin, marks = _melanin(painter, old)
     blood = _blood(painter, old)
     melanin, blood, vermilion = _lips(painter, old, melanin, blood)
-    colour = _redder(skin_colour(melanin, blood), vermilion[:, None] * (0.35 + 0.65 * look.lips))
+    # Where the blood is near, on lips and flushed cheeks, the skin is thin and clear.
+    clear = np.maximum(vermilion * (0.35 + 0.65 * look.lips), 0.4 * look.redness * skin.areas["flush"])
+    colour = _redder(skin_colour(melanin, blood), clear[:, None], look)
     colour = colour * (1 - 0.10 * look.pores * pores)[:, None]
     colour, follicles = _hair_shadow(painter, colour)
     colour = _bluish(painter, colour)
@@ -125,54 +128,60 @@ def mean_colour(look: SkinLook) -> tuple[Floats, Floats]:
     """(3,) linear sRGB of a look's plain skin and of its lips."""
     old = float(np.clip((look.age - 25) / 50, 0, 1.2))
     melanin, blood = _lip_pigments(look, old)
-    return skin_colour(look.melanin, look.blood), _redder(skin_colour(melanin, blood), 0.35 + 0.65 * look.lips)
+    return skin_colour(look.melanin, look.blood), _redder(skin_colour(melanin, blood), 0.35 + 0.65 * look.lips, look)
 
 
-def _redder(colour: Floats, share: Floats | float) -> Floats:
-    """Skin as thin and clear as that of the lips."""
+def _redder(colour: Floats, share: Floats | float, look: SkinLook) -> Floats:
+    """Skin as thin and clear as that of the lips; melanin hides the difference."""
+    share = share * (1 - 0.9 * _darkness(look))
     return colour + share * ((colour - _LIP_EARLY).clip(0.01) * 1.15 - colour)
+
+
+def _darkness(look: SkinLook) -> float:
+    """0 for light skin, 1 for the darkest."""
+    return float(np.clip(np.log(look.melanin / 0.01 + 1e-9) / np.log(40), 0, 1))
 
 
 def _melanin(painter: _Painter, old: float) -> tuple[Floats, Floats]:
     """(N,) share of melanin, and how much a texel is a raised mole."""
     look, areas = painter.look, painter.skin.areas
-    dark = float(np.clip(np.log(look.melanin / 0.01 + 1e-9) / np.log(40), 0, 1))
+    dark = _darkness(look)
     uneven = look.blotches * (
         0.10 * painter.noise(1, 28, 2) + 0.10 * painter.noise(2, 6, 2) + 0.07 * painter.noise(3, 1.6, 2)
     )
-    log = uneven * (1 + 0.6 * old) + 0.16 * areas["sun"]
-    log = log + look.sockets * (0.35 + 0.35 * dark) * areas["socket"] * (1 + 0.2 * painter.noise(4, 4))
-    log = log + (0.12 + 0.35 * dark) * areas["crease"] + 0.10 * dark * np.clip(areas["beard"] - areas["flush"], 0, 1)
-    sunny = areas["sun"] * np.exp(0.7 * painter.noise(5, 9))
+    log = uneven * (1 + 0.6 * old) * (1 - 0.45 * dark) + 0.12 * areas["sun"]
+    log = log + look.sockets * (0.40 - 0.15 * dark) * areas["socket"] * (1 + 0.2 * painter.noise(4, 4))
+    log = log + (0.12 + 0.18 * dark) * areas["crease"] + 0.10 * dark * np.clip(areas["beard"] - areas["flush"], 0, 1)
+    sunny = areas["sun"] * np.exp(0.45 * painter.noise(5, 9))
     extra = np.zeros(len(sunny), np.float32)
     if look.freckles > 0:
         small = painter.dots(6, sunny, 22 * look.freckles, (0.35, 0.8))
         large = painter.dots(7, sunny, 5 * look.freckles, (0.8, 1.6), 2.6)
-        extra += (0.035 + 0.05 * look.freckles + look.melanin) * (1 - np.exp(-1.1 * (small + large)))
+        extra += (0.02 + 0.04 * look.freckles + look.melanin) * (1 - np.exp(-small - 0.8 * large))
     if look.spots > 0:
         aged = np.clip(areas["sun"] + 0.6 * areas["vein"] + 0.35 * areas["scalp"], 0, 1) * np.exp(
             0.8 * painter.noise(8, 18)
         )
         spot = painter.dots(9, aged, 0.55 * look.spots, (1.2, 4.0), 4.0) * (0.75 + 0.35 * painter.noise(10, 1.4, 2))
         extra += (0.06 + 0.8 * look.melanin) * look.spots * np.clip(spot, 0, 1.2)
-    moles = painter.dots(11, np.clip(1 - areas["lips"] - areas["thin"], 0.05, 1), 0.12 * look.moles, (0.5, 1.5), 4.0)
+    moles = painter.dots(11, np.clip(1 - areas["lips"] - areas["thin"], 0.05, 1), 0.035 * look.moles, (0.5, 1.3), 4.0)
     moles = np.clip(moles, 0, 1)
-    return look.melanin * np.exp(log) + extra + moles * (0.35 + 0.2 * dark), moles
+    return look.melanin * np.exp(log * (1 - 0.3 * dark)) + extra + moles * (0.35 + 0.2 * dark), moles
 
 
 def _blood(painter: _Painter, old: float) -> Floats:
     """(N,) share of blood."""
     look, areas = painter.look, painter.skin.areas
-    patchy = np.clip(1 + 0.35 * painter.noise(21, 12, 2) + 0.25 * painter.noise(22, 3, 2), 0.2, 2)
-    log = look.blotches * (
+    patchy = np.clip(1 + 0.16 * painter.noise(21, 14, 2) + 0.14 * painter.noise(22, 3, 2), 0.4, 1.5)
+    log = (look.blotches * (1 + 0.6 * old)) * (
         0.20 * painter.noise(23, 22, 2) + 0.22 * painter.noise(24, 4, 2) + 0.12 * painter.noise(25, 1.2)
     )
-    log = log + 1.5 * look.redness * areas["flush"] * patchy + 0.45 * areas["crease"] + 0.35 * areas["thin"]
+    log = log + 1.25 * look.redness * areas["flush"] * patchy + 0.45 * areas["crease"] + 0.35 * areas["thin"]
     log = log + 0.5 * look.sockets * areas["socket"]
     threads = 1 - np.abs(painter.noise(26, 2.2, 2)) * 4.5
     log = log + (0.2 + old) * look.veins * np.clip(threads, 0, 1) * areas["flush"] * 0.9
     spots = painter.dots(27, areas["flush"] * look.blotches, 1.2, (0.5, 1.4))
-    return look.blood * np.exp(log + 0.5 * np.clip(spots, 0, 1))
+    return look.blood * np.exp(np.minimum(log + 0.5 * np.clip(spots, 0, 1), 2.2))
 
 
 def _lip_pigments(look: SkinLook, old: float) -> tuple[float, float]:
@@ -184,11 +193,11 @@ def _lip_pigments(look: SkinLook, old: float) -> tuple[float, float]:
 def _lips(painter: _Painter, old: float, melanin: Floats, blood: Floats) -> tuple[Floats, Floats, Floats]:
     """Melanin and blood with the lips' own laid over, and how much each texel is lip."""
     own_melanin, own_blood = _lip_pigments(painter.look, old)
-    place = painter.skin.place * np.float32([22, 5, 5])
+    place = painter.skin.place * np.array([22, 5, 5], np.float32)
     lines = value_noise(place, painter.random(31))
     share = np.clip(1.25 * painter.skin.areas["lips"] - 0.12, 0, 1)
     soft = share * share * (3 - 2 * share)
-    wet = np.exp(0.12 * lines + 0.10 * painter.noise(32, 2.5))
+    wet = np.exp((1 - 0.6 * _darkness(painter.look)) * (0.12 * lines + 0.10 * painter.noise(32, 2.5)))
     melanin = np.exp(np.log(melanin) + soft * (np.log(own_melanin * wet) - np.log(melanin)))
     return melanin, np.exp(np.log(blood) + soft * (np.log(own_blood * wet) - np.log(blood))), soft
 
@@ -197,17 +206,18 @@ def _hair_shadow(painter: _Painter, colour: Floats) -> tuple[Floats, Floats]:
     """Shaved hair: single follicles, and a bluish grey from the hair below the skin."""
     look, areas = painter.look, painter.skin.areas
     hair = np.float32(_linear(look.hair))
+    dark = _darkness(look)
     total = np.zeros(len(colour), np.float32)
     for layer, area, strength, density in ((41, "beard", look.stubble, 55.0), (42, "scalp", look.scalp, 170.0)):
         if strength <= 0:
             continue
         patchy = np.clip(areas[area] * (1 + 0.25 * painter.noise(layer + 10, 7, 2)), 0, 1)
         dots = painter.dots(layer, patchy, density, (0.10, 0.17))
-        below = 0.34 * strength * patchy
+        below = 0.34 * strength * patchy * (1 - 0.6 * dark)
         grey = (
             (0.55 + 0.45 * hair / (hair.max() + 0.05))
             * colour.mean(axis=1, keepdims=True)
-            * np.float32([0.80, 0.90, 1.0])
+            * np.array([0.80, 0.90, 1.0], np.float32)
         )
         colour = colour + below[:, None] * (0.72 * grey - colour)
         cover = np.clip(1.5 * strength * dots, 0, 0.8)
@@ -220,7 +230,7 @@ def _bluish(painter: _Painter, colour: Floats) -> Floats:
     """Veins: wide soft lines at the temples and under the eyes that take a little red away."""
     lines = np.clip(1 - 3.2 * np.abs(painter.noise(51, 14, 2)), 0, 1) * painter.skin.areas["vein"]
     strength = painter.look.veins * (0.25 * painter.skin.areas["vein"] + 0.75 * lines)
-    return colour * np.exp(strength[:, None] * np.float32([-0.20, -0.07, -0.01]))
+    return colour * np.exp(strength[:, None] * np.array([-0.20, -0.07, -0.01], np.float32))
 
 
 def _makeup(painter: _Painter, colour: Floats) -> Floats:
@@ -252,7 +262,7 @@ def _relief(painter: _Painter, old: float, pores: Floats, grain: Floats, moles: 
     look, areas = painter.look, painter.skin.areas
     lips = areas["lips"]
     coarse = painter.noise(71, 1.8, 2)
-    lines = value_noise(painter.skin.place * np.float32([42, 7, 7]), painter.random(72))
+    lines = value_noise(painter.skin.place * np.array([42, 7, 7], np.float32), painter.random(72))
     skin = (7e-6 + 5e-6 * old) * grain + (9e-6 + 12e-6 * old) * coarse - 55e-6 * (0.3 + 0.7 * look.pores) * pores
     lip = -38e-6 * (1 + 0.6 * old) * np.abs(lines) + 4e-6 * grain
     return (1 - lips) * skin + lips * lip + 160e-6 * moles
