@@ -139,8 +139,9 @@ def add_wrinkles(
     for material in skin_materials(mesh):
         connect(material, group, displacement)
     if displacement:
+        there = sum(m.render_levels for m in mesh.modifiers if m.type == "SUBSURF")  # what smooths the head already
         finer: Any = mesh.modifiers.new(_MODIFIER, "SUBSURF")
-        finer.levels, finer.render_levels = 0, 3
+        finer.levels, finer.render_levels = 0, max(0, 3 - there)
     set_wrinkles(head, strength=strength, age=age)
 
 
