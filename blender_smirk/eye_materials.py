@@ -15,7 +15,7 @@ import bpy
 
 from smirk_core.heads.head_model import HeadModel
 
-from .nodes import Nodes, linear
+from .nodes import Nodes
 from .paint import IRIS
 
 __all__ = ["EYE_BUILDERS", "EYE_COLOURS", "EYE_TONES", "eye_builders"]
@@ -110,7 +110,9 @@ def _clear(nodes: Nodes, alpha: float) -> None:
     nodes.plain(_MIRROR, roughness=0.02, specular=0.5)
     nodes.set("Metallic", 1.0)
     nodes.set("Alpha", alpha)
-    material.diffuse_color = (*linear((1.0, 1.0, 1.0))[:3], alpha)  # solid view shows the iris through it
+    # Solid view shows the iris through it; anything lighter than black would veil it.
+    material.diffuse_color = (0.0, 0.0, 0.0, 0.02)
+    material.specular_intensity, material.roughness = 0.0, 0.1
     if bpy.app.version < (4, 2):
         material.blend_method, material.shadow_method = "BLEND", "NONE"
     else:
