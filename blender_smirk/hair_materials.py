@@ -76,12 +76,12 @@ def wear_picture(material: Any, picture: Pixels, colour: tuple[float, float, flo
         _fill(old, picture)
 
 
-def card_material(name: str, picture: Pixels, colour: tuple[float, float, float], roughness: float = 0.45) -> Any:
+def card_material(name: str, picture: Pixels, colour: tuple[float, float, float], roughness: float = 0.62) -> Any:
     """A new material of hair cards."""
     material: Any = bpy.data.materials.new(name)
     if material.node_tree is None:  # from 5.0 on it is there from the start
         material.use_nodes = True
-    Nodes(material).plain(colour, roughness=roughness, specular=0.25)
+    Nodes(material).plain(colour, roughness=roughness, specular=0.1)  # flat strips would mirror like metal
     _see_through(material)
     wear_picture(material, picture, colour)
     return material

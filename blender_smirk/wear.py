@@ -27,7 +27,7 @@ from smirk_core.heads.decode import decode
 from smirk_core.heads.head_model import HeadModel
 
 from .drivers import drive, key_value
-from .hair_materials import card_material
+from .hair_materials import card_material, wear_picture
 from .identity import identity_of
 from .nodes import Nodes, linear
 from .rig import HeadObjects, model_of
@@ -48,6 +48,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.floating[Any]]
 Kind = Literal["hair", "beard", "glasses"]
+PART_PROPERTY = "smirk_wear_part"  # custom property of a material: which part of what is worn it is for
 KINDS: tuple[Kind, ...] = ("hair", "beard", "glasses")
 STYLES: dict[Kind, tuple[str, ...]] = {"hair": tuple(HAIR), "beard": tuple(BEARDS), "glasses": tuple(GLASSES)}
 WEAR_PROPERTY = "smirk_wear"  # custom property of an object: a Worn as JSON
@@ -134,9 +135,12 @@ def refit(head: HeadObjects, model: HeadModel | None = None) -> None:
 def recolour(head: HeadObjects, colour: tuple[float, float, float], grey: float) -> None:
     """Give hair and beard another colour."""
     for obj in worn_objects(head):
-        note = _note(obj)
-        if note.kind != "glasses" and (note.colour, note.grey) != (colour, grey):
-            put_on(head, replace(note, colour=colour, grey=grey))
+        what = replace(_note(obj), colour=colour, grey=grey)
+        if what.kind == "glasses" or what == _note(obj):
+            continue
+        for material in [m for m in obj.data.materials if m is not None]:
+            wear_picture(material, _picture(str(material[PART_PROPERTY]), what), colour)
+        obj[WEAR_PROPERTY] = json.dumps(asdict(what))
 
 
 def _remove_unused(materials: Iterable[Any]) -> None:
@@ -181,19 +185,25 @@ def _mesh(name: str, wear: Wear, points: Floats) -> bpy.types.Mesh:
     return data
 
 
+def _picture(part: str, what: Worn) -> npt.NDArray[np.uint8]:
+    if part == "strands":
+        return strand_picture(what.colour, what.grey)
+    cover = 0.45 if part == "stubble" else 0.8 if what.style == "buzz" else 1.0
+    return cap_picture(what.colour, what.grey, cover=cover)
+
+
 def _materials(name: str, wear: Wear, what: Worn) -> list[Any]:
     made = []
     for part in np.unique(wear.materials).tolist():
         title = f"{name} {part}"
-        if part == "strands":
-            made.append(card_material(title, strand_picture(what.colour, what.grey), what.colour))
-        elif part in ("cap", "stubble"):
-            cover = 1.0 if part == "cap" else 0.45
-            buzz = what.style == "buzz"
-            picture = cap_picture(what.colour, what.grey, cover=0.8 if buzz else cover)
-            made.append(card_material(title, picture, what.colour, roughness=0.6))
+        if part == "frame":
+            material = _frame(title, glasses(what.style))
+        elif part == "lens":
+            material = _lens(title, glasses(what.style))
         else:
-            made.append(_frame(title, glasses(what.style)) if part == "frame" else _lens(title, glasses(what.style)))
+            material = card_material(title, _picture(part, what), what.colour)
+        material[PART_PROPERTY] = part
+        made.append(material)
     return made
 
 
