@@ -53,7 +53,7 @@ class Prediction:
         weights: (N, 52) ARKit weights; 0 where no face was found.
         identity: (N, K), or None for predictors that know no identity.
         groups: rotation, camera (full-frame pixels), expression, jaw, eyelids, eyes; (N, size) each, for pictures.
-        seconds: a picture, without the detector.
+        seconds: of processor time a picture, without the detector.
     """
 
     weights: Array
@@ -95,7 +95,7 @@ class Predictors:
             ValueError: it needs an encoder and there is none.
         """
         asked = asked or Asked()
-        start = time.perf_counter()
+        start = time.process_time()
         found = seen.found
         if name not in WORDS:
             raise KeyError(name)
@@ -111,7 +111,7 @@ class Predictors:
         else:
             groups, identity = self._solved(name, seen, asked) if name in SOLVED else self._encoded(seen)
             weights = arkit_from_groups(self.model, {n: groups[n] for n in _MOVING if n in groups})
-        seconds = (time.perf_counter() - start) / max(len(seen), 1)
+        seconds = (time.process_time() - start) / max(len(seen), 1)
 
         def everywhere(values: Array) -> Array:
             out = np.zeros((len(seen), *values.shape[1:]))
