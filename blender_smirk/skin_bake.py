@@ -92,8 +92,9 @@ def remove_baked_skin(mesh: bpy.types.Object) -> None:
         for line in str(material.get(_BEFORE, "")).splitlines():
             key, node, socket = line.split("\t")
             before = tree.nodes.get(node)
-            if before is not None and key in targets and not targets[key].is_linked:
-                tree.links.new(before.outputs[socket], targets[key])
+            source = None if before is None else next((s for s in before.outputs if s.identifier == socket), None)
+            if source is not None and key in targets and not targets[key].is_linked:
+                tree.links.new(source, targets[key])
         if _BEFORE in material:
             del material[_BEFORE]
             shader.inputs[_specular_name()].default_value = 0.36
