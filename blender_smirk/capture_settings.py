@@ -46,7 +46,9 @@ def tracking_options(settings: Any) -> dict[str, Any]:
     if settings.use_range:
         options["start"], options["step"] = settings.start, settings.step
         options["end"] = settings.end or None
-    if settings.encoder == "SMIRK":
+    if settings.encoder == "NONE":
+        options["encoder"] = "none"
+    elif settings.encoder == "SMIRK":
         options["encoder"] = "smirk"
     elif settings.encoder == "FILE" and settings.encoder_file:
         options["encoder"] = absolute(settings.encoder_file)

@@ -105,6 +105,7 @@ class SMIRK_PG_capture(bpy.types.PropertyGroup):
             name=words.ENCODER,
             description=words.ENCODER_TIP,
             items=[
+                ("AUTO", words.ENCODER_AUTO, words.ENCODER_AUTO_TIP),
                 ("NONE", words.ENCODER_NONE, words.ENCODER_NONE_TIP),
                 ("SMIRK", words.ENCODER_SMIRK, words.ENCODER_SMIRK_TIP),
                 ("FILE", words.ENCODER_FILE, words.ENCODER_FILE_TIP),

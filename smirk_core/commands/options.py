@@ -28,8 +28,8 @@ class TrackOptions:
 
     Attributes:
         head: ``open``, a ``.npz`` in the open head's format, a FLAME ``.pkl``, or the name of an imported FLAME.
-        encoder: ``none``, ``bundled``, ``smirk`` (the user's imported checkpoint), or a file: SMIRK's ``.pt``, our
-            ``.safetensors`` or ``.onnx``.
+        encoder: ``auto`` (the bundled one with the open head and the solve, else none), ``none``, ``bundled``,
+            ``smirk`` (the user's imported checkpoint), or a file: SMIRK's ``.pt``, our ``.safetensors`` or ``.onnx``.
         solve: fit the whole clip at once; without it every frame stands alone, and with an encoder the take is the
             encoder's word alone.
         faces: ``largest``, ``all``, or how many.
@@ -41,7 +41,7 @@ class TrackOptions:
     """
 
     head: str = "open"
-    encoder: str = "none"
+    encoder: str = "auto"
     solve: bool = True
     faces: str | int = "largest"
     start: int = 0
@@ -65,7 +65,7 @@ class TrackOptions:
             )
         if self.device not in DEVICES:
             raise SmirkError(f"Unknown device '{self.device}'; there are {', '.join(DEVICES)}.")
-        if self.encoder != "none":
+        if self.encoder not in ("auto", "none"):
             find_encoder(self.encoder)
         elif self.device not in ("auto", "cpu"):
             raise SmirkError(f"Without an encoder nothing runs on {self.device}; use --device auto.")
@@ -160,9 +160,10 @@ def add_track_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--encoder",
-        default="none",
-        metavar="none|bundled|smirk|FILE",
-        help="image encoder: SMIRK's .pt, or .safetensors, .onnx (default: none, landmarks and the solve do the work)",
+        default="auto",
+        metavar="auto|none|bundled|smirk|FILE",
+        help="image encoder: the bundled one, SMIRK's .pt, .safetensors, .onnx, or none: landmarks and the solve do "
+        "the work (default: auto, the bundled one with the open head and the solve)",
     )
     group.add_argument(
         "--solve",

@@ -29,6 +29,7 @@ __all__ = [
     "Weights",
     "checked_weights",
     "load_weights",
+    "point_vertices",
     "read_tensors",
 ]
 
@@ -51,6 +52,7 @@ class Weights:
         onnx: the graph, where the file is one.
         extras: ``weight`` and ``bias`` of the layer of :mod:`smirk_core.encoder.extras`, {} where there is none.
         pixels: that the networks look at; crops are always of 224 and averaged down to it.
+        vertices: (P,) of the head, the dense points of the extras.
     """
 
     arrays: Mapping[str, Array]
@@ -61,6 +63,7 @@ class Weights:
     onnx: bytes = b""
     extras: Mapping[str, Array] = field(default_factory=dict)
     pixels: int = IMAGE_SIZE
+    vertices: tuple[int, ...] = ()
 
     @property
     def extra_outputs(self) -> tuple[ExtraOutput, ...]:
@@ -87,7 +90,8 @@ class Weights:
 
     def _words(self) -> dict[str, str]:
         words = {"kind": "smirk-encoder-1", "head": self.head}
-        return words if self.pixels == IMAGE_SIZE else words | {"pixels": str(self.pixels)}
+        words |= {} if self.pixels == IMAGE_SIZE else {"pixels": str(self.pixels)}
+        return words | ({"points": ",".join(map(str, self.vertices))} if self.vertices else {})
 
 
 def _some(names: Iterable[str]) -> str:
@@ -97,13 +101,13 @@ def _some(names: Iterable[str]) -> str:
 
 def checked_weights(
     tensors: Mapping[str, Array], *, head: str = OFFICIAL_HEAD, source: str = "the encoder", digest: str = "",
-    pixels: int = IMAGE_SIZE,
+    pixels: int = IMAGE_SIZE, vertices: tuple[int, ...] = (),
 ) -> Weights:  # fmt: skip
     """Weights from a checkpoint's tensors: all of them, of the right shapes, finite.
 
     Args:
         tensors: with the checkpoint's prefixes; the generator's are passed over. The extra layer may be there.
-        head, source, digest, pixels: see :class:`Weights`.
+        head, source, digest, pixels, vertices: see :class:`Weights`.
 
     Raises:
         AssetError: something is missing, unexpected, of the wrong shape, or not a number; the line names it.
@@ -138,7 +142,16 @@ def checked_weights(
     }  # fmt: skip
     if pixels < 32 or IMAGE_SIZE % pixels:
         raise AssetError(f"{source} is made for pictures of {pixels} pixels, which {IMAGE_SIZE} is no multiple of.")
-    return Weights(arrays, size, head, source, digest, b"", _checked_extras(extras, size, source), pixels)
+    layer = _checked_extras(extras, size, source)
+    if layer and points_of(len(layer["bias"]), size.n_exp) != len(vertices):
+        raise AssetError(f"{source} does not say which points of the head its extra layer speaks of.")
+    return Weights(arrays, size, head, source, digest, b"", layer, pixels, vertices)
+
+
+def point_vertices(words: Mapping[str, str]) -> tuple[int, ...]:
+    """The dense points that a file's words name; () where they name none or nonsense."""
+    parts = words.get("points", "").split(",")
+    return tuple(int(p) for p in parts) if all(p.isdecimal() and len(p) < 8 for p in parts) else ()
 
 
 def _checked_extras(extras: dict[str, Array], size: EncoderSize, source: str) -> dict[str, Array]:
@@ -206,5 +219,6 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     if not pixels.isdecimal() or len(pixels) > 4:
         raise AssetError(f"{path} does not say for how many pixels it is made: '{pixels}'.")
     return checked_weights(
-        tensors, head=words.get("head", OFFICIAL_HEAD), source=path.name, digest=digest, pixels=int(pixels)
-    )
+        tensors, head=words.get("head", OFFICIAL_HEAD), source=path.name, digest=digest, pixels=int(pixels),
+        vertices=point_vertices(words),
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from ..errors import AssetError
 from ..heads.head_model import HeadModel
 from ..user_assets import find
 from .architecture import IMAGE_SIZE, EncoderSize
-from .checkpoint import OFFICIAL_HEAD, SUFFIXES, Weights, load_weights
+from .checkpoint import OFFICIAL_HEAD, SUFFIXES, Weights, load_weights, point_vertices
 from .extras import ExtraOutput, extra_outputs
 from .ort_engine import PROVIDERS, OrtEngine, available_providers
 
@@ -34,10 +34,11 @@ __all__ = [
     "find_encoder",
     "load_encoder",
     "make_encoder",
+    "usual_encoder",
 ]
 
 Array = npt.NDArray[Any]
-BUNDLED_ENCODER_PATH = Path(__file__).parent.parent / "assets" / "encoder.safetensors"
+BUNDLED_ENCODER_PATH = Path(__file__).parent.parent / "assets" / "encoder.onnx"
 DEVICES = ("auto", "cpu", "cuda", "mps", "coreml", "directml")
 PRECISIONS = ("float32", "float16", "bfloat16")
 _BATCH = 32
@@ -69,6 +70,7 @@ class Encoder:
         engine: what runs it.
         batch: crops that are run at once at most.
         extras: what it says beyond SMIRK's six outputs.
+        vertices: (P,) of the head, the dense points; () where it has none.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Encoder:
     engine: Engine
     batch: int = _BATCH
     extras: tuple[ExtraOutput, ...] = ()
+    vertices: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> dict[str, int]:
@@ -144,6 +147,13 @@ def load_encoder(
     return encoder
 
 
+def usual_encoder(head: HeadModel) -> str:
+    """What "auto" means: "bundled" where our encoder knows this head and an engine for it is installed, else "none"."""
+    if not head.name.startswith("open") or not BUNDLED_ENCODER_PATH.is_file() or not available_providers():
+        return "none"
+    return "bundled"
+
+
 def find_encoder(source: str | os.PathLike[str]) -> Path:
     """The file that "bundled", "smirk" (the user's imported checkpoint) or a path means. Nothing is opened.
 
@@ -183,10 +193,10 @@ def make_encoder(
             f"{', '.join(PRECISIONS)}."
         )
     engine = _engine(weights, device, precision, threads)
-    size, head, extras = weights.size, weights.head, weights.extra_outputs
+    size, head, extras, vertices = weights.size, weights.head, weights.extra_outputs, weights.vertices
     if isinstance(engine, OrtEngine) and not weights.arrays:
-        size, head, extras = _sizes(engine, weights.source)
-    return Encoder(weights.source, weights.digest, head, size, engine, batch, extras)
+        size, head, extras, vertices = _sizes(engine, weights.source)
+    return Encoder(weights.source, weights.digest, head, size, engine, batch, extras, vertices)
 
 
 def check_head(encoder: Encoder, head: HeadModel) -> None:
@@ -260,7 +270,7 @@ def _nvidia_driver() -> bool:
     return True
 
 
-def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[ExtraOutput, ...]]:
+def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[ExtraOutput, ...], tuple[int, ...]]:
     """What an ``.onnx`` file gives, from its own description.
 
     Raises:
@@ -268,6 +278,7 @@ def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[Extr
     """
     inputs, outputs, words = engine.signature
     extras: tuple[ExtraOutput, ...] = ()
+    vertices: tuple[int, ...] = ()
     try:
         (image,) = inputs.values()
         size = EncoderSize(*(int(outputs[name][1][1]) for name in ("shape_params", "expression_params")))
@@ -278,6 +289,8 @@ def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[Extr
         fits = fits and not isinstance(image[1][0], int)
         if "point_sigma" in outputs:
             extras = extra_outputs(size.n_exp, int(outputs["point_sigma"][1][1]))
+            vertices = point_vertices(words)
+            fits = fits and len(vertices) == outputs["point_sigma"][1][1]
             fits = fits and all(list(outputs[o.name][1][1:]) == [o.size] for o in extras)
     except (KeyError, ValueError, TypeError, IndexError):
         fits, size = False, EncoderSize()
@@ -286,4 +299,4 @@ def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[Extr
             f"{source} is not an encoder: expected the input 'image' (N, 3, {IMAGE_SIZE}, {IMAGE_SIZE}) and "
             f"the outputs {', '.join(o.name for o in EncoderSize().outputs)}."
         )
-    return size, words.get("head", OFFICIAL_HEAD), extras
+    return size, words.get("head", OFFICIAL_HEAD), extras, vertices

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,15 +31,17 @@ class EncodedFaces:
     Attributes:
         outputs: SMIRK's dictionary, float32 (M, size) each, and the encoder's extras.
         crops: (M, 3, 3) float64, frame pixels to crop pixels.
+        vertices: (P,) of the head, the encoder's dense points; () where it has none.
     """
 
     outputs: dict[str, Floats]
     crops: Floats
+    vertices: tuple[int, ...] = ()
 
     def of(self, track: FaceTrack) -> EncodedFaces:
         """The faces of one track, in the order of its ``seen`` frames."""
         rows = track.detections
-        return EncodedFaces({k: v[rows] for k, v in self.outputs.items()}, self.crops[rows])
+        return replace(self, outputs={k: v[rows] for k, v in self.outputs.items()}, crops=self.crops[rows])
 
 
 class CropEncoder:
@@ -78,7 +80,7 @@ class CropEncoder:
         outputs = {
             k: np.concatenate([np.zeros((0, n), np.float32), *(d[k] for d in self._done)]) for k, n in sizes.items()
         }
-        return EncodedFaces(outputs, np.array(self._matrices).reshape(-1, 3, 3))
+        return EncodedFaces(outputs, np.array(self._matrices).reshape(-1, 3, 3), self._encoder.vertices)
 
     def close(self) -> None:
         """Give up what waits."""

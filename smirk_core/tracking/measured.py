@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..encoder.extras import dense_points
 from ..heads.head_model import HeadModel
 from ..take import Take
 from .crop import CROP_SIZE, cameras_to_frame
@@ -82,7 +81,7 @@ def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
     points = (half * (1 + outputs["points"].reshape(len(k), -1, 2)) - shift) / k
     return Measured(
         identity, groups, dict(zip(sizes, parts, strict=True)), outputs["region_visibility"], points,
-        half * outputs["point_sigma"] / k[:, 0], dense_points(head, points.shape[1]),
+        half * outputs["point_sigma"] / k[:, 0], np.array(encoded.vertices),
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def track_all(
     path: str | os.PathLike[str],
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
-    encoder: str | os.PathLike[str] | Encoder = "none",
+    encoder: str | os.PathLike[str] | Encoder = "auto",
     device: str = "auto",
     solve: bool = True,
     faces: str | int = "all",
@@ -56,7 +56,7 @@ def track_all(
     ``watch`` is called with every frame that was read and the landmarks found in it.
     """
     model = head if isinstance(head, HeadModel) else load_head(head)
-    network = _encoder(encoder, device, model)
+    network = _encoder(encoder, device, model, solve)
     known = _known_identity(identity, model)
     wanted_faces(faces)
     if any(layer.get("kind") == "mirror" for layer in filters):
@@ -111,7 +111,7 @@ def track(
     path: str | os.PathLike[str],
     *,
     head: str | os.PathLike[str] | HeadModel = "open",
-    encoder: str | os.PathLike[str] | Encoder = "none",
+    encoder: str | os.PathLike[str] | Encoder = "auto",
     device: str = "auto",
     solve: bool = True,
     faces: str | int = "largest",
@@ -131,8 +131,9 @@ def track(
     Args:
         path: see :func:`smirk_core.tracking.media.open_media`.
         head: "open", a head file, or a head.
-        encoder: "none", "bundled", a file (SMIRK's ``.pt``, our ``.safetensors`` or ``.onnx``), or an encoder. What
-            it says is kept in ``network`` of the take.
+        encoder: "auto" (the bundled one with the open head and the solve, else none), "none", "bundled", a file
+            (SMIRK's ``.pt``, our ``.safetensors`` or ``.onnx``), or an encoder. What it says is kept in ``network`` of
+            the take.
         device: where the encoder runs; see :func:`smirk_core.encoder.runtime.load_encoder`.
         solve: smooth the clip in time, with the encoder's word as one measurement among others; otherwise every frame
             stands alone (one identity all the same). With an encoder and without the solve the take is the
@@ -164,11 +165,15 @@ def track(
     )[0]  # fmt: skip
 
 
-def _encoder(encoder: str | os.PathLike[str] | Encoder, device: str, model: HeadModel) -> Encoder | None:
+def _encoder(
+    encoder: str | os.PathLike[str] | Encoder, device: str, model: HeadModel, solve: bool
+) -> Encoder | None:
+    from ..encoder.runtime import check_head, load_encoder, usual_encoder
+
+    if encoder == "auto":
+        encoder = usual_encoder(model) if solve else "none"
     if encoder == "none":
         return None
-    from ..encoder.runtime import check_head, load_encoder
-
     if isinstance(encoder, str | os.PathLike):
         return load_encoder(encoder, device, model)
     check_head(encoder, model)

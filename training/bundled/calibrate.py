@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rest and gain of each number of the face groups: what squared error shrinks is stretched, what it leaves is cut off.
 
-    python -m training.bundled.calibrate RUN --bank HELD_OUT -o CALIBRATION.json
+    python -m training.bundled.calibrate RUN --bank BANK [--fits FITS.npz --faces FACES] -o CALIBRATION.json
 
 An estimate below ``rest`` counts as nothing, one above is stretched by ``gain``: value = (estimate - rest) gain. Rest
 is a high percentile of the estimates where the truth is zero; gain brings the slope over active faces to one, within
-limits, since what is hardly seen would become noise.
+limits, since what is hardly seen would become noise. Photographs as they are, of people that their fits found at rest,
+say what the drawn ones cannot: what is read into real faces that do nothing.
+
+Uncertainties are drawn towards what is typical of each number: where two estimates are weighed, the one that sees
+nothing and says a confident zero must not outweigh the one that sees something.
 """
 
 from __future__ import annotations
@@ -27,38 +31,51 @@ from smirk_core.errors import SmirkError
 from smirk_core.export.atomic import atomic
 from smirk_core.heads.library import load_head
 
+from ..data.album import Album
 from ..data.bank import Bank
 from ..data.dice import Dice
 from .answers import FACE_GROUPS, Answers
 from .train import load_network
 from .views import Views
 
-__all__ = ["Calibration", "calibrate", "main"]
+__all__ = ["OWN", "Calibration", "calibrate", "calm_photos", "main"]
 
 Array = npt.NDArray[Any]
-_LARGEST_GAIN = 2.0
+_LARGEST_GAIN = 2.0  # of what is seen well; what is hardly seen is left small
+OWN = 0.35  # how much of a face's own uncertainty is kept, of its logarithm
 _STILL = 0.02
+_CALM = 0.6  # sum of the weights of a portrait that counts as being at rest
+_KEYS = ("rest", "gain", "typical", "said")
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Per face group (size,) float64: ``rest`` and ``gain``."""
+    """Per face group (size,) float64.
+
+    Attributes:
+        rest, gain: of the estimates.
+        typical: logarithm of the error that is left after calibration, in real units; {} leaves uncertainties alone.
+        said: mean logarithm of what the network says of its error, in units of spread.
+    """
 
     rest: Mapping[str, Array]
     gain: Mapping[str, Array]
+    typical: Mapping[str, Array]
+    said: Mapping[str, Array]
 
     @staticmethod
     def none(answers: Answers) -> Calibration:
         """Changes nothing."""
         sizes = {n: answers.parts[n].stop - answers.parts[n].start for n in FACE_GROUPS}
-        return Calibration({n: np.zeros(s) for n, s in sizes.items()}, {n: np.ones(s) for n, s in sizes.items()})
+        return Calibration(
+            {n: np.zeros(s) for n, s in sizes.items()}, {n: np.ones(s) for n, s in sizes.items()}, {}, {}
+        )
 
     @staticmethod
     def read(path: Path) -> Calibration:
         """From a file of :func:`main`."""
         words = json.loads(path.read_text(encoding="utf-8"))
-        rest, gain = ({n: np.array(v) for n, v in words[k].items()} for k in ("rest", "gain"))
-        return Calibration(rest, gain)
+        return Calibration(*({n: np.array(v) for n, v in words[k].items()} for k in _KEYS))
 
     def apply(self, groups: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Groups (B, size), the face groups calibrated."""
@@ -69,16 +86,26 @@ class Calibration:
 
 
 @torch.no_grad()
-def calibrate(network: torch.nn.Module, answers: Answers, bank: Bank, limit: int = 4096) -> Calibration:
-    """From faces with truth that the network did not learn from."""
+def calibrate(
+    network: torch.nn.Module, answers: Answers, bank: Bank, limit: int = 4096, calm: Tensor | None = None
+) -> Calibration:
+    """From faces with truth, and ``calm`` (N, 3, S, S) uint8 photographs of faces at rest."""
     rows = np.linspace(0, len(bank) - 1, min(limit, len(bank))).astype(int)
     views = Views(answers, answers.model)
     parts: list[dict[str, Tensor]] = []
+    stated: list[Tensor] = []
     for some in np.array_split(rows, max(1, len(rows) // 64)):
         view = views(bank.images(some), bank.groups(some), Dice(0), plain=True)
-        parts.append(answers.groups(network(view.image.to(memory_format=torch.channels_last)).float(), clamp=False))
+        answer = network(view.image.to(memory_format=torch.channels_last)).float()
+        parts.append(answers.groups(answer, clamp=False))
+        stated.append(answer[:, answers.parts["face_sigma"].columns])
     truth = bank.groups(rows)
-    rest, gain = {}, {}
+    resting: dict[str, Tensor] = {}
+    if calm is not None:
+        said_of_calm = [network((c.float() / 255).to(memory_format=torch.channels_last)) for c in calm.split(64)]
+        resting = answers.groups(torch.cat(said_of_calm).float(), clamp=False)
+    rest, gain, typical, said, at = {}, {}, {}, {}, 0
+    own = torch.cat(stated).double().numpy()
     for name in FACE_GROUPS:
         found = torch.cat([p[name] for p in parts]).double().numpy()
         wanted = truth[name].double().numpy()
@@ -87,26 +114,54 @@ def calibrate(network: torch.nn.Module, answers: Answers, bank: Bank, limit: int
             still = np.abs(wanted[:, k]) < _STILL * max(np.abs(wanted[:, k]).max(), 1e-6)
             signed = wanted[:, k].min() < -1e-3  # angles go both ways
             if not signed and still.sum() > 32:
-                low[k] = max(float(np.quantile(found[still, k], 0.6)), 0.0)
+                low[k] = max(float(np.quantile(found[still, k], 0.4)), 0.0)
+                if resting:
+                    low[k] = max(low[k], float(resting[name][:, k].double().mean()))
             value = found[:, k] - low[k] if signed else np.maximum(found[:, k] - low[k], 0)
             spread = ((wanted[:, k] - wanted[:, k].mean()) ** 2).sum()
             slope = ((value - value.mean()) * (wanted[:, k] - wanted[:, k].mean())).sum() / max(spread, 1e-9)
-            factor[k] = float(np.clip(1 / max(slope, 1e-3), 1.0, _LARGEST_GAIN))
+            seen = np.corrcoef(value, wanted[:, k])[0, 1] if spread > 1e-9 and value.std() > 1e-9 else 0.0
+            most = 1 + (_LARGEST_GAIN - 1) * float(np.clip((seen - 0.3) / 0.4, 0, 1))
+            factor[k] = float(np.clip(1 / max(slope, 1e-3), 1.0, most))
         rest[name], gain[name] = low, factor
-    return Calibration(rest, gain)
+        corrected = (found - low) * factor
+        if name in ("expression", "eyelids"):
+            corrected = corrected.clip(0, 1)
+        typical[name] = 0.5 * np.log(((corrected - wanted) ** 2).mean(0).clip(1e-8))
+        said[name] = own[:, at : at + found.shape[1]].mean(0)
+        at += found.shape[1]
+    return Calibration(rest, gain, typical, said)
+
+
+def calm_photos(fits: Path, faces: Path, answers: Answers, size: int) -> Tensor:
+    """(N, 3, size, size) uint8: SMIRK's crops of portraits that the fits found at rest, half of them mirrored.
+
+    Raises:
+        TrainingError: fits or pictures cannot be used.
+    """
+    album = Album.load(fits, faces, answers.model, size)
+    lively = album.groups["expression"].clamp_min(0).sum(1) + 3 * album.groups["jaw"].norm(dim=1)
+    pictures = album.pictures[lively < _CALM]
+    margin = (pictures.shape[-1] - size) // 2
+    pictures = pictures[..., margin : margin + size, margin : margin + size]
+    return torch.cat([pictures[::2], pictures[1::2].flip(-1)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m training.bundled.calibrate", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--fits", type=Path, help="of training.data.fit_portraits, for photographs at rest")
+    parser.add_argument("--faces", type=Path, help="the folder that the fits were made from")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
         answers = Answers(load_head("open"))
-        found = calibrate(load_network(given.run, answers), answers, Bank.open(given.bank))
+        bank = Bank.open(given.bank)
+        calm = calm_photos(given.fits, given.faces, answers, bank.size) if given.fits and given.faces else None
+        found = calibrate(load_network(given.run, answers), answers, bank, calm=calm)
         with atomic(given.output) as path:
-            lists = {k: {n: v.tolist() for n, v in getattr(found, k).items()} for k in ("rest", "gain")}
+            lists = {k: {n: v.tolist() for n, v in getattr(found, k).items()} for k in _KEYS}
             path.write_text(json.dumps(lists), encoding="utf-8")
     except SmirkError as error:
         print(f"calibrate: {error}", file=sys.stderr)

@@ -29,8 +29,8 @@ from smirk_core.errors import SmirkError, TrainingError
 from smirk_core.export.atomic import atomic
 from smirk_core.heads.library import load_head
 
-from .answers import Answers
-from .calibrate import Calibration
+from .answers import FACE_GROUPS, Answers
+from .calibrate import OWN, Calibration
 from .networks import Student, Teacher
 from .train import load_network, read_state
 
@@ -59,13 +59,20 @@ def head_rows(
         if name == "point_sigma":
             extra += _POINT_SIGMA_SHIFT
         if name == "face_sigma":  # its logarithm, in real units
-            face = answers.scale[: len(gain)].numpy().astype(np.float64)
-            gains = [np.broadcast_to(calibration.gain.get(n, 1.0), answers.parts[n].stop - answers.parts[n].start)
-                     for n in ("expression", "eyelids", "jaw", "eyes")]  # fmt: skip
-            extra += np.log(face * np.concatenate(gains))
+            gain, shift, extra = _sigma_rows(answers, calibration)
         rows.append(weight[part].astype(np.float64) * gain[:, None])
         offsets.append(bias[part].astype(np.float64) * gain + shift + extra)
     return np.concatenate(rows).astype(np.float32), np.concatenate(offsets).astype(np.float32)
+
+
+def _sigma_rows(answers: Answers, calibration: Calibration) -> tuple[Array, Array, Array]:
+    """Factor of the rows, 0, and offset: the network's word for its uncertainty, drawn towards what is typical."""
+    face = answers.scale[: answers.parts["eyes"].stop].numpy().astype(np.float64)
+    zero = np.zeros_like(face)
+    if not calibration.typical:
+        return np.ones_like(face), zero, np.log(face)
+    typical, said = (np.concatenate([t[n] for n in FACE_GROUPS]) for t in (calibration.typical, calibration.said))
+    return np.full_like(face, OWN), zero, typical - OWN * said
 
 
 def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Array, Array]:
@@ -173,7 +180,7 @@ def student_weights(network: Student, answers: Answers, size: int, head: str, ca
         if branch.name == "expression_encoder":
             extras["weight"], extras["bias"] = head_rows(answers, whole, bias, _EXTRA, calibration)
     encoder_size = EncoderSize(answers.model.identity_size, answers.model.expression_size)
-    return Weights(arrays, encoder_size, head, "student", "", b"", extras, size)
+    return Weights(arrays, encoder_size, head, "student", "", b"", extras, size, tuple(int(v) for v in answers.points))
 
 
 def export(run: Path, folder: Path, calibration: Calibration | None = None) -> dict[str, Any]:
@@ -198,7 +205,7 @@ def export(run: Path, folder: Path, calibration: Calibration | None = None) -> d
         weights = student_weights(network, answers, state["size"], model.name, calibration)
         half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in weights.arrays.items()}
         extras = {k: v.astype(np.float16) for k, v in weights.extras.items()}
-        small = Weights(half, weights.size, weights.head, "student", "", b"", extras, weights.pixels)
+        small = Weights(half, weights.size, weights.head, "student", "", b"", extras, weights.pixels, weights.vertices)
         files = {"encoder.safetensors": small.to_safetensors()}
     report: dict[str, Any] = {
         "kind": state["kind"], "head": model.name, "head_digest": model.digest, "pixels": state["size"],
