@@ -76,11 +76,10 @@ def set_lashes(head: HeadObjects, look: str | TuftLook) -> None:
 def _set_tufts(head: HeadObjects, part: str, known: Any, look: str | TuftLook) -> None:
     if not has_tufts(head.mesh, part):
         raise AssetError(f"'{head.mesh.name}' has no brows and lashes of ours: build it from the open head.")
-    if isinstance(look, str):
-        if look not in known:
-            raise AssetError(f"There are no such brows or lashes as '{look}'; there are {', '.join(known)}.")
-        look = known[look]
-    set_tufts(head.mesh, part, look)
+    if isinstance(look, str) and look not in known:
+        raise AssetError(f"There are no such brows or lashes as '{look}'; there are {', '.join(known)}.")
+    chosen: TuftLook = known[look] if isinstance(look, str) else look
+    set_tufts(head.mesh, part, chosen)
 
 
 def set_hair_colour(head: HeadObjects, colour: Colour, grey: float | None = None) -> None:

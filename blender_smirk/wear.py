@@ -37,6 +37,7 @@ __all__ = [
     "KINDS",
     "STYLES",
     "WEAR_PROPERTY",
+    "Kind",
     "Worn",
     "put_on",
     "recolour",

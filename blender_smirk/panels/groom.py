@@ -38,7 +38,11 @@ class SMIRK_PT_head_person(bpy.types.Panel):
         if not has_tufts(head.mesh, "brow"):
             layout.label(text=words.NOT_OPEN, icon="INFO")
             return
-        layout.operator_menu_enum("smirk.apply_person", "person", icon="COMMUNITY")
+        settings: Any = head.armature
+        settings = settings.smirk_head
+        layout.template_icon_view(settings, "person", show_labels=True, scale=6.0, scale_popup=5.0)
+        layout.prop(settings, "person", text="")
+        layout.operator("smirk.apply_person", icon="COMMUNITY").person = settings.person
         row = layout.row(align=True)
         row.label(text=words.AGE_NOW.format(age_of(head.mesh)))
         row.operator("smirk.set_age", icon="TIME")

@@ -12,6 +12,7 @@ from bpy.props import EnumProperty, FloatProperty, FloatVectorProperty, PointerP
 from .. import preset_icons
 from ..look import colour_of, roughness_of, set_colour, set_roughness
 from ..rig import HeadObjects
+from ..texts import groom as person_words
 from ..texts import head as words
 
 __all__ = ["SMIRK_PG_head"]
@@ -50,6 +51,7 @@ class SMIRK_PG_head(bpy.types.PropertyGroup):
 
     if not TYPE_CHECKING:
         preset: EnumProperty(name=words.PRESET[0], description=words.PRESET[1], items=preset_icons.items)
+        person: EnumProperty(name=person_words.WHO[0], description=person_words.WHO[1], items=preset_icons.people)
         skin: _colour(words.SKIN, "Skin tone")
         lips: _colour(words.LIPS, "Lips")
         iris: _colour(words.IRIS, "Iris")

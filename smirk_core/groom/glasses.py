@@ -212,7 +212,7 @@ def _temple(rim: Floats, ear: Floats, skull: Floats, side: int, thick: float) ->
     step = np.linspace(0, 1, len(z))
     straight = np.abs(start[0]) * (1 - step) + wide[-5] * step
     x = side * np.maximum(wide, np.where(np.arange(len(z)) < len(z) - 4, straight, 0))
-    path = np.concatenate([outer[None], np.stack([x, y, z], axis=1)])
+    path: Floats = np.concatenate([outer[None], np.stack([x, y, z], axis=1)]).astype(np.float64)
     level = np.tile([0.0, 1.0, 0.0], (len(path), 1))
     level[-4:] = [0.0, 0.45, 0.9]
     return _tube(path, 1.5 * thick, thick, level, False)

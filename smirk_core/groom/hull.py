@@ -80,7 +80,7 @@ def head_hull(model: HeadModel) -> Hull:
 
 
 @lru_cache(maxsize=1)
-def _directions() -> Floats:
+def _directions() -> npt.NDArray[Any]:
     turn = np.arange(_TURNS)[:, None] * (2 * np.pi / _TURNS)
     rise = np.linspace(0, np.pi / 2, _RISES)[None]
     return np.stack([np.sin(turn) * np.cos(rise), np.sin(rise) + 0 * turn, np.cos(turn) * np.cos(rise)], axis=-1)

@@ -82,7 +82,7 @@ def lash_cards(outer: int, inner: int, count: int, seed: int = 3) -> LashCards:
     quads = np.array([[0, 1, 3, 2], [2, 3, 5, 4], [4, 5, 7, 6]])
     polygons = 2 * _ROWS * np.arange(total)[:, None, None] + quads
     return LashCards(
-        columns=np.concatenate(columns) % count,
+        columns=np.asarray(np.concatenate(columns) % count, dtype=np.float64),
         offsets=np.concatenate(offsets).reshape(-1, 3) * MM,
         polygons=polygons.reshape(-1, 4),
         uvs=card_uvs(total, _ROWS, LASH_CELLS).reshape(-1, 2),
