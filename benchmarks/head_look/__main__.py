@@ -35,6 +35,16 @@ def _read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
+def _is_there(path: Path, size: int) -> bool:
+    """Whether a picture of this size has been rendered."""
+    from PIL import Image
+
+    if not path.exists():
+        return False
+    with Image.open(path) as picture:
+        return picture.size == (size, size)
+
+
 def render_sheets(folder: Path, names: list[str], options: argparse.Namespace) -> None:
     """Render what is missing of the sheets ``names`` and write them."""
     from .sheets import SHEETS
@@ -47,12 +57,13 @@ def render_sheets(folder: Path, names: list[str], options: argparse.Namespace) -
         wanted = [c for c in options.cells or [] if c]
         chosen = [(k, c) for k, c in enumerate(sheet.cells) if not wanted or any(w in c.label for w in wanted)]
         paths = [_cell_path(folder, name, k, c.label) for k, c in chosen]
-        missing = [i for i, p in enumerate(paths) if options.force or not p.exists()]
+        size = round(options.size * sheet.scale)
+        missing = [i for i, p in enumerate(paths) if options.force or not _is_there(p, size)]
         # People one after the other, so that each is built once.
         missing.sort(key=lambda i: (chosen[i][1].person.number, chosen[i][1].wrinkles, chosen[i][1].engine, i))
         begin = time.perf_counter()
         if missing:
-            studio = Studio(round(options.size * sheet.scale), options.samples, options.threads)
+            studio = Studio(size, options.samples, options.threads)
             subject = Subject(model)
             for done, i in enumerate(missing):
                 cell = chosen[i][1]
