@@ -22,12 +22,25 @@ from .observed import Seen, load_portraits, look, look_at_clip
 from .people import Portrait, held_out_portraits
 from .predictors import SOLVED, Asked, Prediction, Predictors, kept
 
-__all__ = ["CLIPS", "RealFaces", "Yard", "clips", "covers", "held_out", "portraits", "single_actions"]
+__all__ = [
+    "CLIPS",
+    "PAIRS",
+    "RealFaces",
+    "Yard",
+    "clips",
+    "compared",
+    "covers",
+    "held_out",
+    "identity_given",
+    "portraits",
+    "single_actions",
+]
 
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
 CLIPS = ("interview_720p.mp4", "grid_bbaf2n.mpg", "grid_lrwp9a.mpg", "grid_swiz3n.mpg")
 _COVERED, _SHARES, _SEED = 40, (0.1, 0.25, 0.4), 7
+PAIRS = (("both", "solve"), ("both", "encoder"), ("both", "landmarks"), ("encoder", "landmarks"), ("encoder", "solve"))
 _KNOWN = 144  # pictures that are solved once more with the identity given
 
 
@@ -86,9 +99,16 @@ class Yard:
         """What a predictor says of the held-out set ("drawn"), or of the portraits ("real"); kept in the folder."""
         if (name, what) not in self._answers:
             seen = self.seen if what == "drawn" else self.real.seen
-            path = self.folder / f"answer-{what}-{name}-{predictors.mark(name)}.npz"
+            path = self._place(predictors, name, what)
             self._answers[name, what] = kept(path, lambda: predictors.ask(name, seen), self.fresh)
         return self._answers[name, what]
+
+    def answered(self, predictors: Predictors, name: str, what: str) -> bool:
+        """Whether :meth:`answer` costs nothing."""
+        return (name, what) in self._answers or self._place(predictors, name, what).is_file()
+
+    def _place(self, predictors: Predictors, name: str, what: str) -> Path:
+        return self.folder / f"answer-{what}-{name}-{predictors.mark(name)}.npz"
 
     def reference(self, predictors: Predictors, clip: str) -> Prediction:
         """The plain fit of every frame of a clip alone: nothing holds it back, so it has no lag."""
@@ -117,17 +137,31 @@ def held_out(yard: Yard, predictors: Predictors, name: str) -> Row:
         "faces not found": int((~yard.seen.found[rows]).sum()),
         "curves": table,
     }
-    if name in SOLVED:
-        some = truth.part(np.arange(min(_KNOWN, len(truth))))
-        identity = some.groups["identity"]
-        known = predictors.ask(name, yard.seen.part(rows[: len(some)]), Asked(identity=identity)).weights
-        out["face mm, identity given to the solve"] = float(
-            figures.face_mm(yard.model, identity, some.weights, known).mean()
-        )
-        out["pooled r, identity given to the solve"] = figures.pooled(some.weights, known, some.person)
-    else:
-        out["face mm, identity given to the solve"] = out["face mm"]
     return out
+
+
+def compared(yard: Yard, predictors: Predictors) -> dict[str, figures.Interval]:
+    """By how much the pooled r of one predictor is above another's, for pairs that have answered; the same people."""
+    truth, out = yard.truth.part(yard.random), {}
+    for one, other in PAIRS:
+        if not all(yard.answered(predictors, n, "drawn") for n in (one, other)):
+            continue
+        a, b = (yard.answer(predictors, n, "drawn").weights[yard.random] for n in (one, other))
+        out[f"{one} over {other}"] = figures.difference(truth.weights, a, b, truth.person)
+    return out
+
+
+def identity_given(yard: Yard, predictors: Predictors, name: str) -> Row:
+    """The first of the held-out pictures, one a person, solved once more with the true identity."""
+    if name not in SOLVED:
+        return {}
+    some = yard.truth.part(yard.random[: min(_KNOWN, len(yard.random))])
+    identity = some.groups["identity"]
+    found = predictors.ask(name, yard.seen.part(yard.random[: len(some)]), Asked(identity=identity)).weights
+    return {
+        "face mm": float(figures.face_mm(yard.model, identity, some.weights, found).mean()),
+        "pooled r": figures.pooled(some.weights, found, some.person),
+    }
 
 
 def single_actions(yard: Yard, predictors: Predictors, name: str) -> Row:

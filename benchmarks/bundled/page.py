@@ -29,7 +29,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- bundled encoder: begin -->", "<!-- bundled encoder: end -->"
 _HELD_OUT = (
     "pooled r", "pooled r without gaze", "mean r", "mean slope of the strongest", "slopes within .75 to 1.25",
-    "error, active", "error, rest", "face mm", "face mm, identity given to the solve",
+    "error, active", "error, rest", "face mm",
 )  # fmt: skip
 _PORTRAITS = (
     "largest mean of a curve", "which", "curves with a mean above .1", "curves above .3 a face", "browDown",
@@ -77,13 +77,17 @@ def section(report: Report, variants: dict[str, Report]) -> list[str]:
             cells.append(at.get(key) if isinstance(at, dict) else None)
         return key, cells
 
+    given = [(f"{k}, identity given to the solve", row("identity given", k)[1]) for k in ("face mm", "pooled r")]
     out = [BEGIN, "", f"Measured {about.get('date', '')} on {about['machine']}; encoder: {about['encoder']}.", ""]
     out += [
         f"**Held-out people**: {about['random pictures']} pictures of {about['people']} people whom nothing here has "
         "learned from, photographs with another expression, pose and light, exact truth. In brackets the middle 95 % "
         "over resampled people.",
-        *tables("held-out people", words, [row("held out", k) for k in _HELD_OUT]),
+        *tables("held-out people", words, [*(row("held out", k) for k in _HELD_OUT), *given]),
     ]
+    for pair, apart in report.get("compared", {}).items():
+        one, other = (WORDS[n] for n in pair.split(" over "))
+        out += ["", f"Pooled r of {one} minus that of {other}: {_cell(apart)}."]
     curves = []
     for curve in _CURVES:
         cells = [known[n].get("held out", {}).get("curves", {}).get(curve) for n in names]

@@ -37,6 +37,7 @@ PARTS: dict[str, Callable[[Yard, Predictors, str], Row]] = {
     "portraits": measure.portraits,
     "covers": measure.covers,
     "clips": measure.clips,
+    "identity given": measure.identity_given,
 }
 _NEEDS_ENCODER = ("encoder", "both")
 
@@ -75,6 +76,9 @@ def lines(report: dict[str, Any], names: list[str]) -> list[str]:
             out.extend(f"| {k} | " + " | ".join(_number(found[n].get(k, "")) for n in chosen) + " |" for k in keys)
 
     block("held-out people", lambda p: p.get("held out"))
+    block("identity given to the solve", lambda p: p.get("identity given"))
+    for pair, apart in report.get("compared", {}).items():
+        out.append(f"\npooled r, {pair}: {_number(apart)}")
     block("single action at full strength", lambda p: {k: v["read"] for k, v in p.get("single actions", {}).items()})
     block("portraits", lambda p: p.get("portraits"))
     block("identity of a pair", lambda p: p.get("portraits", {}).get("identity"))
@@ -115,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
                 known = known | {part: row, "encoder": mark}
                 report["predictors"][name] = known
                 _save(report, path)
+        yard.fresh = False
+        report.setdefault("compared", {}).update(measure.compared(yard, predictors))
         truth = yard.truth
         report["about"] = {
             "random pictures": len(yard.random),

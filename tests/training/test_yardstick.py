@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks.bundled import figures, table
+from benchmarks.bundled import figures, page, table
 from benchmarks.bundled.covers import KINDS, REGIONS, cover, face_hull, hidden_and_visible, regions_of
 from benchmarks.bundled.held_out import ACTIONS, GROUPS, HeldOut, action_weights, load_held_out
 from benchmarks.bundled.observed import look
@@ -285,3 +286,32 @@ def test_the_table_has_a_column_for_each_predictor():
     assert "| held-out people | zero expression | solve alone |" in rows
     assert "| pooled r | 0.000 (0.000–0.000) | 0.660 (0.600–0.700) |" in rows
     assert "| blink |  | 0.900 |" in rows
+
+
+def test_the_page_keeps_what_people_wrote(tmp_path: Path):
+    held_out = {"pooled r": [0.7, 0.65, 0.75], "face mm": 0.8, "curves": {"jawOpen": {"r": 0.9, "slope": 1.1}}}
+    report = {
+        "predictors": {
+            "zero": {"held out": {"pooled r": [0.0, 0.0, 0.0]}},
+            "encoder": {"held out": held_out, "single actions": {"blink": {"read": 0.9, "everything else": 0.5}}},
+        },
+        "compared": {"encoder over solve": [0.05, 0.03, 0.07]},
+        "about": {"random pictures": 360, "single pictures": 256, "people": 144, "machine": "abacus", "encoder": "e"},
+    }
+    (tmp_path / "figures.json").write_text(json.dumps(report), encoding="utf-8")
+    (tmp_path / "less.json").write_text(json.dumps(report), encoding="utf-8")
+    (tmp_path / "accuracy.md").write_text(f"# Before\n\n{page.BEGIN}\nold\n{page.END}\n\n# After\n", encoding="utf-8")
+    (tmp_path / "accuracy.json").write_text('{"neutral": 1}', encoding="utf-8")
+    call = [str(tmp_path), "--docs", str(tmp_path), "--variant", f"without renders={tmp_path / 'less.json'}"]
+    assert page.main(call) == page.main(call) == 0
+    text = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
+    assert text.startswith("# Before") and text.endswith("# After\n") and "old" not in text
+    assert text.count("| pooled r | 0.000 (0.000–0.000) | 0.700 (0.650–0.750) |") == 1
+    assert "| jawOpen |  | 0.90 / 1.10 |" in text and "| blink |  | 0.900 |" in text
+    assert "encoder alone minus that of solve alone: 0.050 (0.030–0.070)" in text
+    assert "| without renders | 0.700 (0.650–0.750) |" in text and "browInnerUp" not in text
+    kept = json.loads((tmp_path / "accuracy.json").read_text(encoding="utf-8"))
+    assert kept["neutral"] == 1 and kept["bundled"]["variants"]["without renders"] == report
+    (tmp_path / "figures.json").write_text("{}", encoding="utf-8")
+    assert page.main(call) == 2
+    assert (tmp_path / "accuracy.md").read_text(encoding="utf-8") == text
