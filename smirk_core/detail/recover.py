@@ -37,6 +37,7 @@ _SHIFT = 6  # texels by which a person's folds may lie beside the generic ones
 _MEAN = np.array([0.05, 1.0])  # usual height of a group in a resting face, and usual share
 _SPREAD = np.array([[0.3**2, 0.5 * 0.3 * 0.6], [0.5 * 0.3 * 0.6, 0.6**2]])
 _LEAST, _MOST = 0.0, 3.0  # shares
+_DEEPEST = 0.45  # mm of static relief
 
 
 def recover_detail(
@@ -81,7 +82,8 @@ def recover_detail(
         total += relief.trust * (relief.height - moving)
         weight += relief.trust
     known = np.clip(trust.max(axis=0), 0, 1)
-    height = 1e-3 * (total / weight) * np.clip(known / 0.3, 0, 1)
+    # What lies beside masked skin is half-known and often wrong; nothing of what is left is deeper than that.
+    height = 1e-3 * np.clip(total / weight, -_DEEPEST, _DEEPEST) * np.clip((known - 0.25) / 0.5, 0, 1)
     return PersonDetail(
         model.name, model.digest, surface.window, height.astype(np.float32), known, shares, source, len(views)
     )  # fmt: skip

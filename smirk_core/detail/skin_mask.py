@@ -43,7 +43,7 @@ def bare_skin(model: HeadModel, surface: SkinSurface) -> npt.NDArray[np.float32]
     # The hairline and the rim of the face: from the outermost landmarks inwards.
     top, chin = points[10, 1], points[152, 1]
     keep *= _step(top - 0.001, top - 0.009, place[:, 1]) * _step(chin + 0.001, chin + 0.009, place[:, 1])
-    keep *= _step(0.25, 0.55, surface.normal[:, 2])
+    keep *= _step(0.25, 0.55, surface.normal[:, 2]) * _step(-0.75, -0.4, surface.normal[:, 1])  # not from below
     wide = np.abs(points[:, 0]).max()
     keep *= _step(wide - 0.002, wide - 0.012, np.abs(place[:, 0]))
     return keep.astype(np.float32)

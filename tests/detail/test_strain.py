@@ -18,7 +18,7 @@ def test_stiff_motion_strains_nothing_and_growth_all_alike() -> None:
     maps = wrinkle_maps(OPEN, SIZE)
     rows = maps.texels[0][::50]
     rest = OPEN.template.astype(np.float64)
-    turn = np.cross([1e-4, 2e-4, -1e-4], rest) + [0.01, 0, 0]
+    turn = np.array([0.01, 0, 0]) + np.cross([1e-4, 2e-4, -1e-4], rest)
     assert np.abs(surface_strain(OPEN, maps, rows, turn)).max() < 1e-6
     grown = surface_strain(OPEN, maps, rows, 0.1 * rest)
     assert np.allclose(grown, 0.1 * np.eye(2), atol=1e-6)
