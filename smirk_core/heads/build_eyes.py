@@ -131,7 +131,7 @@ def blink_shape(skin: Floats, rings: Ints, first_lid: int, centre: Floats, radiu
 
     # The folds: one ring further in, past the margin of the other lid.
     fold, edge = rings[first_lid - 1], closed[rings[first_lid]]
-    for columns, sign, height in ((upper, -1.0, 0.6 * MM), (lower, 0.6, 0.4 * MM)):
+    for columns, sign, height in ((upper, -1.0, 0.95 * MM), (lower, 0.6, 0.5 * MM)):
         heights = local[rings[first_lid], 1]
         room = np.abs(opening_matrix(local[rings[first_lid]]) @ heights)[columns]
         reach = FOLD * np.clip(room / (4 * MM), 0.25, 1)

@@ -130,7 +130,8 @@ def test_search_finds_known_places(head, embedding):
 
 def test_mirrored_views_mirror(head):
     partner = vertex_partners(head)
-    np.testing.assert_array_equal(partner[partner], np.arange(len(partner)))
+    skin = np.flatnonzero(head.regions["skin"])
+    np.testing.assert_array_equal(partner[partner][skin], skin)  # teeth have several vertices at one place
     mesh = head.template[None, :, :2] * [500, -500] + 100
     views = Views(mesh, mesh[:, :4], np.array([500.0]))
     back = views.mirrored(partner, np.arange(4)).mirrored(partner, np.arange(4))
