@@ -39,10 +39,12 @@ class Person:
     Attributes:
         number: 0, or which stranger.
         preset: a name of ``PEOPLE``.
+        bare: without hair, beard and glasses.
     """
 
     number: int = 0
     preset: str = ""
+    bare: bool = False
 
 
 def stranger(number: int) -> tuple[Character, SkinLook]:
@@ -81,6 +83,8 @@ def dress(head: HeadObjects, model: HeadModel, person: Person, *, wrinkles: bool
         apply_person(head, PEOPLE[person.preset], model)
     elif person.number:
         character, skin = stranger(person.number)
+        if person.bare:
+            character = replace(character, hair="", beard="", glasses="")
         apply_person(head, character, model)
         set_skin(head.mesh, skin)
     return identity_of(head, model)

@@ -93,7 +93,7 @@ def _eyes() -> Sheet:
         for words, weight in (("open", 0.0), ("half", 0.5), ("closed", 1.0)):
             pose = Pose(_both(eyeBlink=weight), yaw=-8.0)  # towards the lamp
             label = f"{'mean' if k == 0 else k}: {words}"
-            cells.append(Cell(label, Person(k), pose, "right_eye", EYE))
+            cells.append(Cell(label, Person(k, bare=True), pose, "right_eye", EYE))
     return Sheet(tuple(cells), 6)
 
 
