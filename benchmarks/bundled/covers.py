@@ -108,12 +108,13 @@ def cover(
     row, column = np.mgrid[:height, :width].astype(float)
     c, s = np.cos(turn), np.sin(turn)
     u, v = c * (column - middle[0]) + s * (row - middle[1]), c * (row - middle[1]) - s * (column - middle[0])
-    small, large = 0.05 * size, 4.0 * size
+    small, large, half = 0.05 * size, 4.0 * size, size
     for _ in range(24):  # the covered share grows with the size
-        half = np.sqrt(small * large)
-        reach = _reach(kind, u / half, v / half, flat)
-        small, large = (half, large) if (hull & (reach < 1)).sum() < share * hull.sum() else (small, half)
-    hidden = reach < 1
+        enough = (hull & (_reach(kind, u / half, v / half, flat) < 1)).sum() >= share * hull.sum()
+        small, large = (small, half) if enough else (half, large)
+        half = float(np.sqrt(small * large))
+    reach = _reach(kind, u / half, v / half, flat)
+    hidden = np.asarray(reach < 1)
     soft = np.clip((1 - reach) * half / _SOFT + 0.5, 0, 1)[..., None]
     if kind == "hand":
         skin = np.median(picture[hull], axis=0) * rng.uniform(0.8, 1.1)

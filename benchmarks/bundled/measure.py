@@ -78,7 +78,7 @@ class Yard:
 
     def __post_init__(self) -> None:
         self.random = np.flatnonzero(self.truth.action == "")
-        self.seen = look(self.truth.pictures, self.folder)
+        self.seen = look(list(self.truth.pictures), self.folder)
 
     @property
     def real(self) -> RealFaces:

@@ -157,7 +157,8 @@ def _replaced(page: str, lines: list[str]) -> str:
 def _read(path: Path) -> Report:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        report["predictors"], report["about"]
+        if not isinstance(report["predictors"], dict) or not isinstance(report["about"], dict):
+            raise KeyError("predictors")
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(f"{path} holds no figures of the table ({error}).") from error
     return report
