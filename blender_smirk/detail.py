@@ -118,7 +118,7 @@ def add_wrinkles(
     if detail is not None:
         _check_fit(detail, model)
     atlas = wrinkle_atlas(model, size)  # before anything is changed
-    mesh = head.mesh
+    mesh: Any = head.mesh
     kept = {name: mesh[name] for name in (*_SLIDERS, ON) if name in mesh}
     _take_off(head)
     mesh[_MAPS] = size
