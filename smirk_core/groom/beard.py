@@ -77,7 +77,8 @@ def beard_cut(model: HeadModel, cut: BeardCut) -> Wear:
     regions = model.regions
     allowed = regions["skin"] & ~regions["ears"] & ~regions["lips"] & ~regions["mouth_interior"] & ~regions["sockets"]
     allowed &= ~regions["nose"] | (height > 0)
-    parts = [cap(model, height, allowed, over=0.9e-3, soft=0.12, material=cut.under, tile=0.02)]
+    soft = 0.34 if cut.under == "stubble" else 0.12  # stubble alone thins out slowly towards the cheek
+    parts = [cap(model, height, allowed, over=0.9e-3, soft=soft, material=cut.under, tile=0.02)]
     if cut.count:
         roots = sample_roots(model, allowed & (height > -0.02), np.clip(height / 0.07, 0, 1), cut.count, cut.seed)
         lips = model.template[regions["lips"]]

@@ -63,7 +63,7 @@ def cap_picture(
     count = 1500
     light = np.full((tall, wide), 0.8, np.float32)
     ground = np.clip((np.arange(tall) / tall - 0.08) / 0.5, 0, 1)[:, None] ** 1.3
-    ground = ground * (0.97 if cover >= 1 else 0.45 * cover)
+    ground = ground * (0.97 if cover >= 1 else 0.32 * cover)
     alpha = np.broadcast_to(ground, (tall, wide)).astype(np.float32).copy()
     white = np.zeros((tall, wide), np.float32)
     # Short strokes, drawn point by point: every point of every stroke at once.
