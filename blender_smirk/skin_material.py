@@ -39,7 +39,7 @@ NUMBERS: dict[str, tuple[str, float]] = {
     "Shaved hair": ("scalp", _DEFAULT.scalp),
 }
 SKIN_ROUGHNESS = "Skin roughness"
-_SCATTER = 0.5  # of the measured radii: a head's creases are finer in the flesh than in the mesh
+_SCATTER = 0.4  # of the measured radii: a head's creases are finer in the flesh than in the mesh
 
 
 def _scatter(nodes: Nodes) -> None:
@@ -51,7 +51,7 @@ def _scatter(nodes: Nodes) -> None:
 
 def _skin(nodes: Nodes) -> None:
     """Skin and lips are one material, blended by soft masks: a hard edge of colour would follow the polygons."""
-    nodes.plain(SKIN_COLOURS["Skin tone"], roughness=0.48, specular=0.36)
+    nodes.plain(SKIN_COLOURS["Skin tone"], roughness=0.50, specular=0.36)
     _scatter(nodes)
     number = {name: nodes.number(name, value) for name, (_, value) in NUMBERS.items()}
     lips, flush, scalp = nodes.masks(PAINT)
@@ -62,7 +62,7 @@ def _skin(nodes: Nodes) -> None:
     wide = nodes.noise(scale=45.0, detail=3.0, roughness=0.6, vector=rest)
     close = nodes.noise(scale=330.0, detail=3.0, roughness=0.65, vector=rest)
     colour = nodes.mix(nodes.ramp(wide, 0.35, 0.75, 0.0, 0.30), tone, red)
-    colour = nodes.mix(nodes.ramp(close, 0.30, 0.72, 0.0, 0.42), colour, (0.93, 0.86, 0.83), "MULTIPLY")
+    colour = nodes.mix(nodes.ramp(close, 0.30, 0.72, 0.0, 0.60), colour, (0.93, 0.85, 0.82), "MULTIPLY")
     uneven = nodes.times(nodes.ramp(wide, 0.45, 0.62, 0.75, 0.0), number["Age"])
     colour = nodes.mix(uneven, colour, (0.94, 0.86, 0.78), "MULTIPLY")
     patchy = nodes.ramp(close, 0.25, 0.75, 0.55, 1.35)
@@ -75,8 +75,8 @@ def _skin(nodes: Nodes) -> None:
     colour = nodes.mix(nodes.ramp(lips, 0.1, 0.85, 0.0, 0.95), colour, streaks)
     nodes.connect(colour, "Base Color")
 
-    base = nodes.ramp(lips, 0.2, 0.9, 0.50, 0.36, SKIN_ROUGHNESS)
-    gloss = nodes.times(nodes.times(nodes.plus(nodes.times(oily, 0.17), 0.07), number["Oiliness"]), -1.0)
+    base = nodes.ramp(lips, 0.2, 0.9, 0.54, 0.40, SKIN_ROUGHNESS)
+    gloss = nodes.times(nodes.times(nodes.plus(nodes.times(oily, 0.13), 0.06), number["Oiliness"]), -1.0)
     nodes.connect(nodes.plus(nodes.plus(base, gloss), nodes.ramp(close, 0.3, 0.7, -0.03, 0.05)), "Roughness")
     _relief(nodes, rest, lips, oily, lines, number)
 

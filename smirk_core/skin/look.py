@@ -84,9 +84,9 @@ PRESETS: dict[str, SkinLook] = {
     "Brown": SkinLook(
         melanin=0.21, blood=0.026, age=45, redness=0.2, sockets=0.6, oiliness=0.5, hair=(0.04, 0.03, 0.03),
     ),
-    "Dark": SkinLook(melanin=0.38, blood=0.022, age=30, redness=0.15, oiliness=0.55, hair=(0.03, 0.025, 0.025)),
+    "Dark": SkinLook(melanin=0.38, blood=0.022, age=30, redness=0.15, oiliness=0.45, hair=(0.03, 0.025, 0.025)),
     "Deep": SkinLook(
-        melanin=0.55, blood=0.020, age=52, redness=0.1, sockets=0.55, oiliness=0.6, hair=(0.05, 0.05, 0.05),
+        melanin=0.55, blood=0.020, age=52, redness=0.1, sockets=0.55, oiliness=0.45, hair=(0.05, 0.05, 0.05),
     ),
     "Ruddy": SkinLook(
         melanin=0.014, blood=0.030, age=58, redness=0.95, blotches=0.8, spots=0.35, veins=0.6, pores=0.85, stubble=0.3,

@@ -106,8 +106,8 @@ def skin_maps(model: HeadModel, look: SkinLook, size: int = 1024, seed: int = 0)
     colour, deep = (np.where(skin.inside[:, None], cavity, c) for c in (colour, deep))
 
     lips, tzone = skin.areas["lips"], skin.areas["tzone"]
-    rough = 0.50 - 0.06 * look.oiliness - 0.13 * look.oiliness * tzone + 0.04 * old + 0.025 * grain
-    rough = rough + lips * (0.36 - rough) + 0.08 * look.pores * pores
+    rough = 0.54 - 0.06 * look.oiliness - 0.12 * look.oiliness * tzone + 0.04 * old + 0.025 * grain
+    rough = rough + lips * (0.40 - rough) + 0.08 * look.pores * pores
     specular = (0.36 + 0.10 * lips) * (1 - 0.45 * look.pores * pores)
     height = _relief(painter, old, pores, grain, marks) - 10e-6 * follicles
 
@@ -157,7 +157,7 @@ def _melanin(painter: _Painter, old: float) -> tuple[Floats, Floats]:
     if look.freckles > 0:
         small = painter.dots(6, sunny, 22 * look.freckles, (0.35, 0.8))
         large = painter.dots(7, sunny, 5 * look.freckles, (0.8, 1.6), 2.6)
-        extra += (0.02 + 0.04 * look.freckles + look.melanin) * (1 - np.exp(-small - 0.8 * large))
+        extra += (0.035 + 0.06 * look.freckles + 1.2 * look.melanin) * (1 - np.exp(-small - 0.8 * large))
     if look.spots > 0:
         aged = np.clip(areas["sun"] + 0.6 * areas["vein"] + 0.35 * areas["scalp"], 0, 1) * np.exp(
             0.8 * painter.noise(8, 18)
@@ -185,7 +185,7 @@ def _blood(painter: _Painter, old: float) -> Floats:
 
 
 def _lip_pigments(look: SkinLook, old: float) -> tuple[float, float]:
-    melanin = look.melanin * (0.75 if look.melanin < 0.1 else 0.95)
+    melanin = look.melanin * (0.75 + 0.6 * _darkness(look))  # light lips have less than the skin, dark ones more
     strength = (0.35 + 0.65 * look.lips) * (1 - 0.25 * old)
     return melanin, float(np.exp(np.log(look.blood) + strength * (np.log(_LIP_BLOOD) - np.log(look.blood))))
 
