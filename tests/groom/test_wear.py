@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import smirk_core
 from smirk_core.errors import AssetError
 from smirk_core.groom.age import age_identity, age_look
 from smirk_core.groom.beard import BEARDS, beard, beard_cut
@@ -25,6 +26,7 @@ from smirk_core.heads.head_model import HeadModel
 from smirk_core.heads.library import load_head
 
 HEAD = load_head("open")
+ASSETS = Path(smirk_core.__file__).parent / "assets"
 SOLID = HEAD.regions["skin"] & ~HEAD.regions["sockets"] & ~HEAD.regions["mouth_interior"]
 
 
@@ -170,6 +172,7 @@ def test_people_are_plausible_and_unlike() -> None:
         assert np.abs(identities[name]).max() < 4.5, name
         assert (not who.hair or who.hair in HAIR) and (not who.beard or who.beard in BEARDS)
         assert not who.glasses or who.glasses in GLASSES
+        assert (ASSETS / "people" / f"{name}.png").is_file(), name
     rows = np.array(list(identities.values()))
     apart = np.linalg.norm(rows[:, None] - rows[None], axis=-1) + 99 * np.eye(len(rows))
     assert apart.min() > 2
