@@ -23,13 +23,13 @@ def take(tmp_path: Path) -> Path:
     return Take(info, np.array([0.0, 0.04]), np.zeros(3), raw, raw).save(tmp_path / "a.take.npz")
 
 
-def test_curves_and_maps(take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_curves_and_maps(take: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["wrinkles", str(take), "-o", str(tmp_path / "a.csv"), "--age", "0.8"]) == 0
     assert (tmp_path / "a.csv").read_text().startswith("time," + GROUP_NAMES[0])
     folder = tmp_path / "maps"
     assert main(["wrinkles", str(take), "-o", str(folder), "--frame", "1", "--size", "256"]) == 0
     assert sorted(p.name for p in folder.iterdir()) == ["frame_00001_height.png", "frame_00001_normal.png"]
-    assert "2 maps" in capsys.readouterr().out
+    assert "2 maps" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,15 @@ def test_curves_and_maps(take: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     ],
 )
 def test_wrong_wishes_get_one_line(
-    take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+    take: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert main(["wrinkles", str(take), "-o", str(tmp_path / "maps"), *arguments]) == 2
-    error = capsys.readouterr().err
+    error = capfd.readouterr().err
     assert words in error and error.count("\n") == 1
 
 
-def test_a_take_without_footage_has_no_detail(take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_take_without_footage_has_no_detail(take: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["detail", str(take), "-o", str(tmp_path / "p.npz")]) == 2
-    assert "where in the picture the head is" in capsys.readouterr().err
+    assert "where in the picture the head is" in capfd.readouterr().err
     assert main(["detail", str(take), "-o", str(tmp_path / "p.txt")]) == 2
     assert not (tmp_path / "p.npz").exists()
