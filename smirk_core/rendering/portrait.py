@@ -20,7 +20,7 @@ _CLAY = (0.80, 0.64, 0.55)
 _COLOURS = {  # sRGB by material; everything else is clay
     "lips": (0.74, 0.47, 0.44), "mouth": (0.36, 0.16, 0.15), "eye_white": (0.93, 0.92, 0.90),
     "iris": (0.36, 0.26, 0.18), "pupil": (0.04, 0.04, 0.04), "teeth": (0.92, 0.90, 0.85),
-    "gums": (0.66, 0.36, 0.36), "tongue": (0.72, 0.40, 0.40), "lash": (0.16, 0.11, 0.09), "brow": (0.24, 0.17, 0.13),
+    "gums": (0.66, 0.36, 0.36), "tongue": (0.72, 0.40, 0.40), "caruncle": (0.78, 0.50, 0.46), "lash": (0.16, 0.11, 0.09), "brow": (0.24, 0.17, 0.13),
 }  # fmt: skip
 _LAMPS = (((0.45, 0.55, 0.75), 0.85), ((-0.8, 0.1, 0.5), 0.28))  # direction to the lamp (x, y up, z to us), strength
 _AMBIENT = 0.22

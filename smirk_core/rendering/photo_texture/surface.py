@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
 SKIN = ("skin", "lips")
-_THIN = ("lash", "brow", "hair")  # cards and strips that hide nothing
+_THIN = ("lash", "brow", "hair", "cornea", "tear")  # cards and strips that hide nothing
 _KEPT = 3  # surfaces in memory
 _kept: OrderedDict[tuple[str, int, int], SkinSurface] = OrderedDict()
 
