@@ -38,6 +38,7 @@ _MEAN = np.array([0.05, 1.0])  # usual height of a group in a resting face, and 
 _SPREAD = np.array([[0.3**2, 0.5 * 0.3 * 0.6], [0.5 * 0.3 * 0.6, 0.6**2]])
 _LEAST, _MOST = 0.0, 3.0  # shares
 _DEEPEST = 0.45  # mm of static relief
+_LIVELY = 5.0  # how much less a picture counts for the static relief when a group is folded fully
 
 
 def recover_detail(
@@ -79,8 +80,10 @@ def recover_detail(
     total, weight = np.zeros(trust.shape[1:], np.float32), np.full(trust.shape[1:], 1e-6, np.float32)
     for relief, act in zip(reliefs, acting, strict=True):
         moving = sum((np.float32(s * a) * m for s, a, m in zip(shares, act, shifted, strict=True) if a > 0.02), 0.0)
-        total += relief.trust * (relief.height - moving)
-        weight += relief.trust
+        # A quiet face shows its relief as it is; of an active one the guess of what moves has to come off first.
+        trusted = relief.trust * np.float32(1 / (1 + _LIVELY * act.max()))
+        total += trusted * (relief.height - moving)
+        weight += trusted
     known = np.clip(trust.max(axis=0), 0, 1)
     # What lies beside masked skin is half-known and often wrong; nothing of what is left is deeper than that.
     height = 1e-3 * np.clip(total / weight, -_DEEPEST, _DEEPEST) * np.clip((known - 0.25) / 0.5, 0, 1)
