@@ -82,6 +82,21 @@ def render_sheets(folder: Path, names: list[str], options: argparse.Namespace) -
         sys.stdout.flush()
 
 
+def publish(folder: Path, names: list[str], target: Path) -> list[Path]:
+    """Write the sheets that are there as ``TARGET/head_NAME.jpg``, no wider than a page, for the documentation."""
+    from PIL import Image
+
+    written = []
+    for name in names:
+        if not (folder / f"{name}.png").exists():
+            continue
+        with Image.open(folder / f"{name}.png") as picture:
+            small = picture.convert("RGB")
+        small.thumbnail((1400, 1600), Image.Resampling.LANCZOS)
+        written.append(save_picture(np.asarray(small), target / f"head_{name}.jpg"))
+    return written
+
+
 def main() -> int:
     from .sheets import SHEETS, SLOW
 
@@ -96,6 +111,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="0 for as many as there are cores")
     parser.add_argument("--head", default="open", help="'open' or a head file")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="prototype's sheets, photographs")
+    parser.add_argument("--publish", type=Path, metavar="DIR", help="also write the sheets there as small JPEGs")
     parser.add_argument("--force", action="store_true", help="render again what is there")
     options = parser.parse_args()
     options.sheet = options.sheet or [n for n in names if n not in SLOW]
@@ -103,6 +119,8 @@ def main() -> int:
         rendered = [n for n in options.sheet if n != BESIDE]
         if rendered:
             render_sheets(options.output, rendered, options)
+        if options.publish:
+            publish(options.output, rendered, options.publish)
         if BESIDE in options.sheet:
             from .beside import write_beside
 
