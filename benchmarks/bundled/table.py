@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import sys
 import time
@@ -46,19 +47,36 @@ def run(yard: Yard, predictors: Predictors, name: str, parts: list[str]) -> Iter
     """Figures of a predictor, part by part as they are ready."""
     for part in parts:
         start = time.perf_counter()
-        yield part, PARTS[part](yard, predictors, name)
+        yield part, _known(PARTS[part](yard, predictors, name))
         print(f"  {WORDS[name]}: {part} in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
 
-def _save(report: dict[str, Any], path: Path) -> None:
+def _known(value: Any) -> Any:
+    """Figures that cannot be told are null: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {k: _known(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _report(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"predictors": {}}
+
+
+def _save(path: Path, predictors: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
+    """Put figures of some predictors into the file, beside what other runs have written there meanwhile."""
+    report = _report(path)
+    report["predictors"].update(predictors)
+    for name, values in more.items():
+        report[name] = report.get(name, {}) | values
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
 
 
 def _number(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"{value[0]:.3f} ({value[1]:.3f}–{value[2]:.3f})"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def lines(report: dict[str, Any], names: list[str]) -> list[str]:
@@ -104,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
         model = load_head("open")
         encoder = None if given.encoder == "none" else load_encoder(given.encoder, "cpu", model)
         path = given.output or given.folder / "figures.json"
-        report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"predictors": {}}
+        report = _report(path)
         names = [n for n in given.predictors if encoder is not None or n not in _NEEDS_ENCODER]
         yard = Yard(model, load_held_out(given.folder, model), given.folder, given.faces, given.media)
         predictors = Predictors(model, encoder, given.media / "face_landmarker.task")
@@ -117,12 +135,10 @@ def main(arguments: list[str] | None = None) -> int:
             yard.fresh = name in given.fresh
             for part, row in run(yard, predictors, name, [p for p in parts if p not in known]):
                 known = known | {part: row, "encoder": mark}
-                report["predictors"][name] = known
-                _save(report, path)
+                _save(path, {name: known})
         yard.fresh = False
-        report.setdefault("compared", {}).update(measure.compared(yard, predictors))
         truth = yard.truth
-        report["about"] = {
+        about = {
             "random pictures": len(yard.random),
             "single pictures": len(truth) - len(yard.random),
             "people": len(set(truth.person.tolist())),
@@ -132,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
             "date": time.strftime("%Y-%m-%d"),
             "encoder": "none" if encoder is None else f"{encoder.name} {encoder.digest[:12]}",
         }
-        _save(report, path)
+        report = _save(path, {}, compared=measure.compared(yard, predictors), about=about)
     except SmirkError as error:
         print(f"table: {error}", file=sys.stderr)
         return 2

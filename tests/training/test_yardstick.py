@@ -315,3 +315,13 @@ def test_the_page_keeps_what_people_wrote(tmp_path: Path):
     (tmp_path / "figures.json").write_text("{}", encoding="utf-8")
     assert page.main(call) == 2
     assert (tmp_path / "accuracy.md").read_text(encoding="utf-8") == text
+
+
+def test_figures_of_two_runs_stand_beside_each_other(tmp_path: Path):
+    path = tmp_path / "figures.json"
+    table._save(path, {"zero": table._known({"covers": {"exaggeration": float("nan"), "pictures": 3}})})
+    table._save(path, {"solve": {}}, compared={"both over solve": [0.1, 0.0, 0.2]})
+    report = table._save(path, {}, compared={"encoder over solve": [0.1, 0.0, 0.2]})
+    assert report["predictors"] == {"zero": {"covers": {"exaggeration": None, "pictures": 3}}, "solve": {}}
+    assert len(report["compared"]) == 2 and "NaN" not in path.read_text(encoding="utf-8")
+    assert "| exaggeration |  |" in table.lines(report, ["zero"])
