@@ -158,7 +158,7 @@ def _group(group: Group, canvas: _Canvas, skin: Skin, seed: int) -> tuple[Ints, 
         x = np.abs(canvas.position[:, 0]) if group.name == "forehead" else group.side * canvas.position[:, 0]
         t = np.clip((1e3 * x - begin) / (end - begin), 0, 1)
         total *= t * t * (3 - 2 * t)
-    total = np.sign(total) * np.maximum(np.abs(total) - np.float32(_FLAT), 0)
+    total = np.asarray(np.sign(total) * np.maximum(np.abs(total) - np.float32(_FLAT), 0), np.float32)
     drawn = np.flatnonzero(total)
     rows = canvas.rows[drawn]
     order = np.argsort(rows)

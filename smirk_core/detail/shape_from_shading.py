@@ -113,7 +113,7 @@ def relief_of_view(model: HeadModel, surface: SkinSurface, view: PhotoView) -> R
     place, trust = sight.trust(coarse, surface.corners, surface.shares)
     seen = np.flatnonzero(trust > 0.02)
     brightness = np.zeros(len(trust), np.float32)
-    brightness[seen] = sight.colour(place[seen]) @ np.float32([0.25, 0.55, 0.2])
+    brightness[seen] = sight.colour(place[seen]) @ np.array([0.25, 0.55, 0.2], np.float32)
     skin = bare_skin(model, surface)
     trust = np.where(brightness > 0.004, trust * skin, 0.0)
     frames = Frames.of(model, surface, view.vertices)

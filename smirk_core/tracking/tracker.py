@@ -165,9 +165,7 @@ def track(
     )[0]  # fmt: skip
 
 
-def _encoder(
-    encoder: str | os.PathLike[str] | Encoder, device: str, model: HeadModel, solve: bool
-) -> Encoder | None:
+def _encoder(encoder: str | os.PathLike[str] | Encoder, device: str, model: HeadModel, solve: bool) -> Encoder | None:
     from ..encoder.runtime import check_head, load_encoder, usual_encoder
 
     if encoder == "auto":

@@ -62,7 +62,9 @@ def test_the_subject_is_where_the_camera_looks_and_changes_person() -> None:
     subject.become(Person(2))
     ahead, left = (subject.place("eyes", Pose(yaw=yaw)) for yaw in (0.0, 90.0))
     assert abs(ahead[0]) < 0.005 and ahead[1] < 0  # the face looks to -y, towards the camera
-    assert left[0] > 0.02 and left[2] == pytest.approx(ahead[2], abs=1e-6)  # to the subject's left is the picture's right
+    assert left[0] > 0.02 and left[2] == pytest.approx(
+        ahead[2], abs=1e-6
+    )  # to the subject's left is the picture's right
     first = subject.head
     subject.become(Person(2))
     assert subject.head is first

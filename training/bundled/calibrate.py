@@ -148,7 +148,9 @@ def calm_photos(fits: Path, faces: Path, answers: Answers, size: int) -> Tensor:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m training.bundled.calibrate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        "python -m training.bundled.calibrate", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--fits", type=Path, help="of training.data.fit_portraits, for photographs at rest")

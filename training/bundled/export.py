@@ -242,7 +242,7 @@ def _in_torch(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m training.bundled.export", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m training.bundled.export", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--calibration", type=Path, help="of training.bundled.calibrate")

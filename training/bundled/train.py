@@ -242,7 +242,7 @@ def _rows(bank: Bank, only: str) -> np.ndarray:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m training.bundled.train", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m training.bundled.train", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("kind", choices=("teacher", "student"))
     parser.add_argument("run", type=Path)
     parser.add_argument("--bank", type=Path, required=True)

@@ -182,7 +182,7 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m training.data.bank", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m training.data.bank", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100_000)
@@ -197,12 +197,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first, of = (int(n) for n in given.part.split("/"))
     start, last = time.monotonic(), 0.0
 
-    def progress(what: str, done: int, total: int) -> None:
+    def progress(stage: str, done: int, total: int | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last > 10 or done >= total:
+        if now - last > 10 or done == total:
             last = now
-            print(f"{what}: {done:,} of {total:,}, {done / max(now - start, 1e-9):.0f}/s", flush=True)
+            print(f"{stage}: {done:,} of {total or 0:,}, {done / max(now - start, 1e-9):.0f}/s", flush=True)
 
     try:
         write_bank(

@@ -150,7 +150,7 @@ def _principal(surface: SkinSurface, colours: Floats, trust: Floats, count: int)
             wide = surface.smoothed(wide, _SMOOTH) * surface.skin[:, None]
             modes = wide.reshape(len(mean), count, 3).transpose(1, 0, 2)
         wide = modes.transpose(1, 0, 2).reshape(len(mean), -1)
-        wide = surface.spread(wide, 10 * inner, home=_HOME)
+        wide = surface.spread(wide, 10.0 * inner, home=_HOME)
         modes = wide.reshape(len(mean), count, 3).transpose(1, 0, 2)
         strength = np.linalg.norm(modes.reshape(count, -1), axis=1)
         modes = modes[np.argsort(-strength)]
