@@ -126,7 +126,8 @@ class StandIn:
         columns = np.concatenate([identity, more[: 300 - len(identity)], expression, more[300 - len(identity) :]])
         self.shapedirs = np.ascontiguousarray(columns.transpose(1, 2, 0))
         correctives = 0.2 * self._fields(rng, 36)
-        correctives[head.corrective_features] += self._resampled(head.corrective_basis)
+        turns = head.corrective_features < len(correctives)  # FLAME knows joints, not what lids do beside them
+        correctives[head.corrective_features[turns]] += self._resampled(head.corrective_basis[turns])
         self.posedirs = np.ascontiguousarray(correctives.transpose(1, 2, 0))
         weights = np.zeros((len(self.v_template), 5))
         weights[:skin] = blend.of(head.skinning_weights.astype(float))

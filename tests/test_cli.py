@@ -66,7 +66,7 @@ def tracked(detector, clip, tmp_path_factory) -> Path:
         ("track a.png -o a.npz --start 5 --end 5", "--end"),
         ("track a.png -o a.npz --start x", "invalid int"),
         ("track a.png -o a.npz --neutral-frame -2", "--neutral-frame"),
-        ("track a.png -o a.npz --encoder bundled", "no image encoder"),
+        ("track a.png -o a.npz --encoder nowhere.pt", "no encoder file"),
         ("track a.png -o a.npz --encoder weights.onnx", "no encoder file"),
         ("track a.png -o a.npz --head generic_model.pkl", "There is no file"),
         ("track a.png -o a.npz --head head.obj", "Cannot use head.obj as a head"),

@@ -84,7 +84,7 @@ def test_failures_are_events(lines, tmp_path):
         ({"media": 3, "output": "a.npz"}, "'media' and 'output'"),
         ({"media": "a", "output": "a.blend"}, "must end in .npz"),
         ({"media": "a", "output": "a.npz", "colour": 1}, "unknown key 'colour'"),
-        ({"media": "a", "output": "a.npz", "encoder": "bundled"}, "no image encoder"),
+        ({"media": "a", "output": "a.npz", "encoder": "nowhere.pt"}, "no encoder file"),
         ({"media": "a", "output": "a.npz", "start": "b"}, "wrong kind"),
         ({"media": "a", "output": "a.npz", "filters": [{"kind": "blur"}]}, "Unknown filter"),
         ({"media": "a", "output": "a.npz", "filters": "median"}, ""),

@@ -14,6 +14,7 @@ from clips import portrait, shared_file, write_clip
 from PIL import Image
 
 import smirk_core
+from smirk_core.encoder.runtime import usual_encoder
 from smirk_core.errors import AssetError, Cancelled, MediaError, TakeError
 from smirk_core.heads.open_head import OPEN_HEAD_PATH
 from smirk_core.take import Take
@@ -89,7 +90,9 @@ def test_a_clip_becomes_a_take(clip: Path, tmp_path: Path) -> None:
     assert isinstance(take, Take) and len(take) == 24
     info = take.info
     assert (info.source, info.kind, info.width, info.height, info.rate) == (str(clip), "video", 256, 256, 25.0)
-    assert (info.encoder, info.face, info.start, info.rotation, info.notes) == ("none", 0, 0.0, 0, "")
+    usual = usual_encoder(smirk_core.load_head())  # ours, where an engine for it is installed
+    assert (info.encoder, info.face, info.start, info.rotation, info.notes) == (usual, 0, 0.0, 0, "")
+    assert bool(take.network) == (usual == "bundled")
     assert info.head == smirk_core.load_head().name and info.head_digest == smirk_core.load_head().digest
     assert info.solve and info.filters == () and smirk_core.__version__ in info.software
     json.dumps(asdict(info))
@@ -225,7 +228,7 @@ def test_a_truncated_clip_is_a_partial_take_that_says_so(tmp_path: Path) -> None
     ("arguments", "error", "message"),
     [
         ({"faces": "most"}, MediaError, "Faces is"),
-        ({"encoder": "bundled"}, AssetError, "no image encoder"),
+        ({"encoder": "nowhere.pt"}, AssetError, "no encoder file"),
         ({"detector": "dlib"}, AssetError, "no face detector"),
         ({"head": "nowhere.npz"}, AssetError, "nowhere.npz"),
         ({"start": 30}, MediaError, "no frame 30"),
