@@ -136,6 +136,11 @@ def _summary(report: Report) -> list[Any]:
     return [alone.get("held out", {}).get(k, alone.get("portraits", {}).get(k)) for k in _ABLATION]
 
 
+def _brief(report: Report) -> dict[str, Any]:
+    """What the page shows of a variant."""
+    return dict(zip(_ABLATION, _summary(report), strict=True))
+
+
 def _rest(known: Report) -> float | None:
     found = [a["everything else"] for a in known.get("single actions", {}).values()]
     return sum(found) / len(found) if found else None
@@ -175,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
         variants = {n: _read(Path(f)) for n, _, f in (v.partition("=") for v in given.variant)}
         figures = given.docs / "accuracy.json"
         whole = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
-        whole["bundled"] = report | ({"variants": variants} if variants else {})
+        whole["bundled"] = report | ({"variants": {n: _brief(v) for n, v in variants.items()}} if variants else {})
         page = given.docs / "accuracy.md"
         text = _replaced(page.read_text(encoding="utf-8"), section(report, variants))
         with atomic(figures) as temporary:
