@@ -24,9 +24,9 @@ Colour = tuple[float, float, float]
 Builders = dict[str, Callable[[Nodes], None]]
 WHITE: Colour = (0.88, 0.86, 0.83)
 VEINS: Colour = (0.76, 0.47, 0.42)
-IRIS_LIGHT: Colour = (0.50, 0.36, 0.20)
-IRIS_DARK: Colour = (0.16, 0.10, 0.06)
-IRIS_RING: Colour = (0.58, 0.40, 0.20)
+IRIS_LIGHT: Colour = (0.31, 0.20, 0.11)
+IRIS_DARK: Colour = (0.10, 0.06, 0.04)
+IRIS_RING: Colour = (0.36, 0.23, 0.11)
 LIMBUS: Colour = (0.07, 0.06, 0.06)
 CARUNCLE: Colour = (0.80, 0.51, 0.46)
 # Colour nodes by name: what :mod:`.look` turns.

@@ -50,6 +50,7 @@ __all__ = [
 Floats = npt.NDArray[np.floating[Any]]
 Kind = Literal["hair", "beard", "glasses"]
 PART_PROPERTY = "smirk_wear_part"  # custom property of a material: which part of what is worn it is for
+_CARDS_BEHIND = 32
 KINDS: tuple[Kind, ...] = ("hair", "beard", "glasses")
 STYLES: dict[Kind, tuple[str, ...]] = {"hair": tuple(HAIR), "beard": tuple(BEARDS), "glasses": tuple(GLASSES)}
 WEAR_PROPERTY = "smirk_wear"  # custom property of an object: a Worn as JSON
@@ -111,7 +112,15 @@ def put_on(head: HeadObjects, what: Worn, model: HeadModel | None = None) -> bpy
     _follow_joints(obj, head, model, wear)
     if what.kind != "glasses":
         _follow_keys(obj, head, wear, basis, points)
+        _see_through_cards(bpy.context.scene)
     return obj
+
+
+def _see_through_cards(scene: Any) -> None:
+    """Cycles looks through eight transparent surfaces and then sees black; hair has more cards behind each other."""
+    cycles = getattr(scene, "cycles", None)
+    if cycles is not None and cycles.transparent_max_bounces < _CARDS_BEHIND:
+        cycles.transparent_max_bounces = _CARDS_BEHIND
 
 
 def take_off(head: HeadObjects, kind: Kind) -> bool:
@@ -220,8 +229,10 @@ def _lens(name: str, style: Glasses) -> Any:
     """Glass without refraction: a thin lens hardly bends light, and alpha works everywhere."""
     material = _plain(name)
     nodes = Nodes(material)
-    nodes.plain(style.tint, roughness=0.02, specular=0.5)
-    nodes.set("Alpha", max(0.06, style.dark))
+    # A clear lens has no colour of its own, or it would lie over the eyes like a veil: only its mirror image shows.
+    own = tuple(c * style.dark for c in style.tint)
+    nodes.plain((own[0], own[1], own[2]), roughness=0.02, specular=0.5)
+    nodes.set("Alpha", max(0.04, style.dark))
     r, g, b, _ = linear(style.tint)
     material.diffuse_color = (r, g, b, max(0.06, style.dark))
     if bpy.app.version < (4, 2):
