@@ -65,7 +65,7 @@ def load_network(run: Path, answers: Answers) -> nn.Module:
         raise TrainingError(f"There is no state in {run}; train it first.")
     network = make(state["kind"], answers, state["size"])
     network.load_state_dict(state["average"]["values"])
-    return network.eval().to(memory_format=torch.channels_last)
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def make(kind: str, answers: Answers, size: int) -> nn.Module:
@@ -135,7 +135,7 @@ def train(
     state = read_state(run)
     bank = Bank.open(folder)
     torch.manual_seed(seed)
-    network = make(kind, answers, bank.size).to(memory_format=torch.channels_last)
+    network = make(kind, answers, bank.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if state is not None:
         network.load_state_dict(state["network"])
     decayed = [p for p in network.parameters() if p.ndim > 1]
