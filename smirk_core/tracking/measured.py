@@ -19,6 +19,7 @@ __all__ = ["Measured", "faithful_groups", "frame_parameters", "measured_paramete
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
+_BULKY = ("points", "point_sigma")
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,10 @@ def faithful_groups(measured: Measured, visible: Ints, times: Floats) -> dict[st
 
 
 def network_arrays(encoded: EncodedFaces, times: Floats) -> dict[str, Floats]:
-    """What :attr:`smirk_core.take.Take.network` keeps: ``times`` (S,), ``crop`` (S, 3, 3), and SMIRK's outputs."""
-    return {"times": np.asarray(times, np.float64), "crop": encoded.crops, **encoded.outputs}
+    """What :attr:`smirk_core.take.Take.network` keeps: ``times`` (S,), ``crop`` (S, 3, 3), SMIRK's outputs and those
+    extras that are not larger than all of it: ten minutes of dense points would be 60 MB in every .blend."""
+    kept = {k: v for k, v in encoded.outputs.items() if k not in _BULKY}
+    return {"times": np.asarray(times, np.float64), "crop": encoded.crops, **kept}
 
 
 def frame_parameters(take: Take, head: HeadModel) -> dict[str, Floats]:

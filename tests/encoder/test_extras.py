@@ -28,7 +28,7 @@ from smirk_core.heads.decode import landmark_points
 from smirk_core.heads.library import load_head
 from smirk_core.tracking.crop import crop_transform
 from smirk_core.tracking.crop_encoder import EncodedFaces
-from smirk_core.tracking.measured import measured_parameters
+from smirk_core.tracking.measured import measured_parameters, network_arrays
 
 SIZE = EncoderSize(n_shape=6, n_exp=39)
 POINTS = 4
@@ -157,6 +157,9 @@ def test_measured_parameters_in_the_units_of_a_take():
     np.testing.assert_allclose(found.points[0], wanted, atol=1e-4)
     np.testing.assert_allclose(found.point_error, 0.1 * 112 / crop.matrix[0, 0], rtol=1e-6)
     assert found.vertices.tolist() == [5, 6]
+    kept = network_arrays(EncodedFaces(outputs, crop.matrix[None], (5, 6)), np.zeros(1))
+    assert {"expression_params", "gaze_params", "sigma_params", "region_visibility"} <= set(kept)
+    assert not {"points", "point_sigma"} & set(kept)  # their size
 
 
 def test_auto_is_ours_only_for_the_open_head(monkeypatch, tmp_path):
