@@ -33,7 +33,7 @@ CARUNCLE: Colour = (0.80, 0.51, 0.46)
 EYE_COLOURS: dict[str, Colour] = {"Iris": IRIS_LIGHT, "Iris dark": IRIS_DARK, "Iris ring": IRIS_RING}
 # The colours of people's eyes, for the node "Iris".
 EYE_TONES: dict[str, Colour] = {
-    "dark brown": (0.30, 0.19, 0.11),
+    "dark brown": (0.18, 0.11, 0.07),
     "brown": IRIS_LIGHT,
     "amber": (0.62, 0.44, 0.20),
     "hazel": (0.50, 0.45, 0.26),

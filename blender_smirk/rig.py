@@ -35,6 +35,7 @@ from .identity import (
     settle_joints,
 )
 from .key_names import NAMES_PROPERTY, KeyNames, NameStyle, eyelid_names, key_names
+from .mesh_data import add_weights, new_mesh
 from .shape_keys import SLIDER_LIMIT, add_key, to_blender
 
 __all__ = [
@@ -168,7 +169,9 @@ def build_head_steps(
     vertices = rest_shape(model, baked)[0] if live else vertices
 
     place = bpy.context.scene.collection if collection is None else collection
-    mesh = bpy.data.objects.new(name, _mesh_data(model, vertices, name))
+    uvs = model.uvs[model.polygon_uvs] if len(model.uvs) else None
+    data = new_mesh(name, vertices, model.polygons, model.polygon_materials, uvs)
+    mesh = bpy.data.objects.new(name, data)
     armature = bpy.data.objects.new(f"{name} rig", bpy.data.armatures.new(f"{name} rig"))
     for obj in (armature, mesh):
         mark(obj, model)
@@ -177,7 +180,7 @@ def build_head_steps(
     note_baked_identity(mesh, baked)
     mesh.parent = armature
     add_bones(armature, model, to_blender(joints))
-    _add_weights(mesh, model)
+    add_weights(mesh, model.joint_names, np.asarray(model.skinning_weights, dtype=np.float32))
     deform = mesh.modifiers.new("Armature", "ARMATURE")
     deform.object = armature
     deform.use_deform_preserve_volume = False  # linear blend skinning, as in the head model
@@ -204,44 +207,6 @@ def still_there(rig: str) -> HeadObjects:
     if head is None:
         raise RemovedWhileBuilding(f"'{rig}' was removed while it was being built.")
     return head
-
-
-def _mesh_data(model: HeadModel, vertices: Floats, name: str) -> bpy.types.Mesh:
-    data = bpy.data.meshes.new(name)
-    corner = model.polygons >= 0
-    sizes = corner.sum(axis=1)
-    data.vertices.add(len(vertices))
-    data.vertices.foreach_set("co", np.float32(to_blender(vertices)).ravel())
-    data.loops.add(int(sizes.sum()))
-    data.loops.foreach_set("vertex_index", model.polygons[corner].astype(np.int32))
-    data.polygons.add(len(sizes))
-    data.polygons.foreach_set("loop_start", (np.cumsum(sizes) - sizes).astype(np.int32))
-    if bpy.app.version < (4, 0):  # later a polygon ends where the next one starts
-        data.polygons.foreach_set("loop_total", sizes.astype(np.int32))
-    data.polygons.foreach_set("material_index", model.polygon_materials.astype(np.int32))
-    data.polygons.foreach_set("use_smooth", np.ones(len(sizes), dtype=bool))
-    data.update(calc_edges=True)
-    if len(model.uvs):
-        layer = data.uv_layers.new(name="UVMap")
-        uvs = np.float32(model.uvs[model.polygon_uvs[corner]]).ravel()
-        if bpy.app.version < (3, 5):
-            layer.data.foreach_set("uv", uvs)
-        else:
-            layer.uv.foreach_set("vector", uvs)
-    return data
-
-
-def _add_weights(mesh: bpy.types.Object, model: HeadModel) -> None:
-    """One vertex group per joint. Blender has no bulk setter, so vertices of equal weight go in one call."""
-    columns = np.asarray(model.skinning_weights, dtype=np.float32).T
-    for joint, column in zip(model.joint_names, columns, strict=True):
-        group = mesh.vertex_groups.new(name=joint)
-        used = np.flatnonzero(column > 0)
-        values, inverse = np.unique(column[used], return_inverse=True)
-        order = np.argsort(inverse, kind="stable")
-        parts = np.split(used[order], np.flatnonzero(np.diff(inverse[order])) + 1)
-        for value, part in zip(values.tolist(), parts, strict=False):
-            group.add(part.tolist(), value, "REPLACE")
 
 
 def _add_shape_keys(

@@ -29,9 +29,10 @@ from smirk_core.heads.head_model import HeadModel
 from .drivers import drive, key_value
 from .hair_materials import card_material, wear_picture
 from .identity import identity_of
+from .mesh_data import add_weights, new_mesh
 from .nodes import Nodes, linear
 from .rig import HeadObjects, model_of
-from .shape_keys import add_key, from_blender, to_blender
+from .shape_keys import add_key, from_blender
 
 __all__ = [
     "KINDS",
@@ -170,29 +171,8 @@ def _points(key: bpy.types.ShapeKey) -> Floats:
 
 
 def _mesh(name: str, wear: Wear, points: Floats) -> bpy.types.Mesh:
-    data: Any = bpy.data.meshes.new(name)
-    corner = wear.polygons >= 0
-    sizes = corner.sum(axis=1)
-    data.vertices.add(len(points))
-    data.vertices.foreach_set("co", np.float32(to_blender(points)).ravel())
-    data.loops.add(int(sizes.sum()))
-    data.loops.foreach_set("vertex_index", wear.polygons[corner].astype(np.int32))
-    data.polygons.add(len(sizes))
-    data.polygons.foreach_set("loop_start", (np.cumsum(sizes) - sizes).astype(np.int32))
-    if bpy.app.version < (4, 0):  # later a polygon ends where the next one starts
-        data.polygons.foreach_set("loop_total", sizes.astype(np.int32))
-    names, index = np.unique(wear.materials, return_inverse=True)
-    assert len(names)
-    data.polygons.foreach_set("material_index", index.astype(np.int32))
-    data.polygons.foreach_set("use_smooth", np.ones(len(sizes), dtype=bool))
-    data.update(calc_edges=True)
-    layer = data.uv_layers.new(name="UVMap")
-    uvs = np.float32(wear.uvs[wear.polygons[corner]]).ravel()
-    if bpy.app.version < (3, 5):
-        layer.data.foreach_set("uv", uvs)
-    else:
-        layer.uv.foreach_set("vector", uvs)
-    return data
+    _, index = np.unique(wear.materials, return_inverse=True)
+    return new_mesh(name, points, wear.polygons, index, wear.uvs[wear.polygons])
 
 
 def _picture(part: str, what: Worn) -> npt.NDArray[np.uint8]:
@@ -253,17 +233,7 @@ def _plain(name: str) -> Any:
 def _follow_joints(obj: Any, head: HeadObjects, model: HeadModel, wear: Wear) -> None:
     obj.parent = head.armature
     weights = np.round(wear.carried(model.skinning_weights.astype(np.float64)), 3)
-    for joint, column in zip(model.joint_names, weights.T, strict=True):
-        used = np.flatnonzero(column > 0)
-        if not len(used):
-            continue
-        group = obj.vertex_groups.new(name=joint)
-        values, inverse = np.unique(column[used], return_inverse=True)
-        order = np.argsort(inverse, kind="stable")
-        for value, part in zip(
-            values.tolist(), np.split(used[order], np.flatnonzero(np.diff(inverse[order])) + 1), strict=True
-        ):
-            group.add(part.tolist(), value, "REPLACE")
+    add_weights(obj, model.joint_names, weights, empty=False)
     deform = obj.modifiers.new("Armature", "ARMATURE")
     deform.object = head.armature
     deform.use_deform_preserve_volume = False  # as the head itself

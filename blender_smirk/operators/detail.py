@@ -23,8 +23,8 @@ from ..look import has_look
 from ..posing import has_arkit_keys
 from ..rig import HeadObjects
 from ..texts import detail as words
-from .base import chosen_head, chosen_take, run_reported
-from .head import refusal
+from .base import chosen_take
+from .head import OnHead
 
 __all__ = ["CLASSES"]
 
@@ -38,31 +38,12 @@ def can_wrinkle(head: HeadObjects) -> str:
     return "" if len(head.mesh.data.uv_layers) else words.NO_UVS
 
 
-class _OnHead:
-    """Works on the chosen head."""
-
-    bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        head = chosen_head(context)
-        reason = refusal(context) or (cls.needs(context, head) if head is not None else words.NO_WRINKLES)
-        if reason:
-            cls.poll_message_set(reason)  # pyright: ignore[reportAttributeAccessIssue]
-        return not reason
+class _OnHead(OnHead):
+    """Works on a head that can wrinkle."""
 
     @classmethod
     def needs(cls, context: bpy.types.Context, head: HeadObjects) -> str:
         return can_wrinkle(head)
-
-    def execute(self: Any, context: bpy.types.Context) -> set[Any]:
-        head = chosen_head(context)
-        if head is None:
-            return {"CANCELLED"}
-        return run_reported(self, lambda: self.work(context, head))
-
-    def work(self, context: bpy.types.Context, head: HeadObjects) -> None:
-        raise NotImplementedError
 
 
 class SMIRK_OT_add_wrinkles(_OnHead, bpy.types.Operator):
