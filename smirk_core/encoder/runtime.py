@@ -163,8 +163,8 @@ def find_encoder(source: str | os.PathLike[str]) -> Path:
     if str(source) == "bundled":
         if not BUNDLED_ENCODER_PATH.is_file():
             raise AssetError(
-                "There is no image encoder with this version yet; use --encoder none, or name a file of your own "
-                "(SMIRK_em1.pt with --head generic_model.pkl)."
+                "The bundled image encoder is missing from this installation; install it anew, use --encoder none, or "
+                "name a file of your own (SMIRK_em1.pt with --head generic_model.pkl)."
             )
         return BUNDLED_ENCODER_PATH
     if str(source) == "smirk":

@@ -180,14 +180,14 @@ def test_a_graph_that_is_no_encoder(tmp_path):
         load_encoder(tmp_path / "a.onnx", "cpu")
 
 
-def test_words_that_mean_nothing(tmp_path):
-    for source, says in (
-        ("bundled", "no image encoder"), ("weights", "is not an encoder"), ("nowhere.pt", "no encoder file")
-    ):  # fmt: skip
-        if source == "bundled" and runtime.BUNDLED_ENCODER_PATH.is_file():
-            continue
-        with pytest.raises(AssetError, match=says):
-            load_encoder(source)
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("bundled", "is missing from this installation"), ("weights", "is not an encoder"), ("nowhere.pt", "no encoder")],
+)
+def test_words_that_mean_nothing(source, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "BUNDLED_ENCODER_PATH", tmp_path / "encoder.onnx")
+    with pytest.raises(AssetError, match=says):
+        load_encoder(source)
 
 
 def test_the_users_imported_checkpoint(tmp_path, monkeypatch, weights):

@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from smirk_core.heads.head_model import HeadModel
 
+from ..data.covers import soft_shapes
 from ..data.dice import Dice
 from ..data.mirror import Mirror
 from .answers import Answers
@@ -124,21 +125,13 @@ def cover(
     flat = dice.uniform(0.25, 1, some)
     long = torch.where(dice.coin(0.15, some), 3.0, long)  # a bar right across
     angle = dice.uniform(0, torch.pi, some)
-    dx = line[None, None] - middle[:, 0, None, None]
-    dy = line[None, :, None] - middle[:, 1, None, None]
-    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    wide = (torch.where(long > 2, 0.35, long) * flat)[:, None, None]
-    along, across = (cos * dx + sin * dy) / long[:, None, None], (cos * dy - sin * dx) / wide
-    reach = torch.where(
-        dice.coin(0.5, some, 1, 1), (along**2 + across**2).sqrt(), torch.maximum(along.abs(), across.abs())
-    )
-    soft = dice.uniform(0.03, 0.15, some, 1, 1)
-    shape = ((1 - reach) / soft + 0.5).clamp(0, 1)[:, None]
+    wide = torch.where(long > 2, 0.35, long) * flat
+    shape = soft_shapes(line, middle[:, 0], middle[:, 1], long, wide, angle, dice, 0.03)
     other = image[(rows + 1) % count].flip(-2)  # real texture that is no face there
     colour = dice.uniform(0, 1, some, 3, 1, 1)
     skin = image[rows].mean((2, 3), keepdim=True)
     colour = torch.where(dice.coin(0.4, some, 1, 1, 1), skin, colour)  # hands
-    plain = colour * (1 + 0.15 * dice.normal(some, 1, 1, 1) * dx[:, None]) + 0.03 * dice.normal(some, 1, size, size)
+    plain = colour * (1 + 0.15 * dice.normal(some, 1, 1, 1) * line) + 0.03 * dice.normal(some, 1, size, size)
     paint = torch.where(dice.coin(0.4, some, 1, 1, 1), other, plain.clamp(0, 1))
     image = image.index_copy(0, rows, image[rows] + shape * (paint - image[rows]))
     return image, mask.index_copy(0, rows, shape)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .dice import Dice
 
-__all__ = ["covered"]
+__all__ = ["covered", "soft_shapes"]
 
 
 def covered(image: Tensor, hull: Tensor, dice: Dice, chance: float, largest: float = 0.45) -> Tensor:
@@ -48,18 +48,31 @@ def _cover(image: Tensor, other: Tensor, hull: Tensor, dice: Dice, largest: floa
     long = 2 * box * dice.uniform(largest / 4, largest, batch)
     flat = dice.uniform(0.3, 1, batch)
     angle = dice.uniform(0, torch.pi, batch)
-    dx, dy = line[None, None] - x[:, None, None], line[None, :, None] - y[:, None, None]
-    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    along = (cos * dx + sin * dy) / long[:, None, None]
-    across = (cos * dy - sin * dx) / (long * flat)[:, None, None]
-    round_, square = (along**2 + across**2).sqrt(), torch.maximum(along.abs(), across.abs())
-    reach = torch.where(dice.coin(0.5, batch, 1, 1), round_, square)
-    soft = dice.uniform(0.02, 0.15, batch, 1, 1)
-    mask = ((1 - reach) / soft + 0.5).clamp(0, 1)[:, None]
+    mask = soft_shapes(line, x, y, long, long * flat, angle, dice, 0.02)
 
     plain = dice.uniform(0, 1, batch, 3, 1, 1) + 0.04 * dice.normal(batch, 1, size, size)
     paint = torch.where(dice.coin(0.5, batch, 1, 1, 1), other, plain.clamp(0, 1))
     return image + mask * (paint - image)
+
+
+def soft_shapes(
+    line: Tensor, x: Tensor, y: Tensor, long: Tensor, wide: Tensor, angle: Tensor, dice: Dice, hardest: float
+) -> Tensor:
+    """(B, 1, S, S) in [0, 1]: ovals and boxes, half of each, with soft edges.
+
+    Args:
+        line: (S,) coordinates of the pixels along an axis.
+        x, y: (B,) middles; ``long``, ``wide``: half axes; ``angle``: radians.
+        hardest: share of a shape that its hardest edge is soft over.
+    """
+    dx, dy = line[None, None] - x[:, None, None], line[None, :, None] - y[:, None, None]
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    along = (cos * dx + sin * dy) / long[:, None, None]
+    across = (cos * dy - sin * dx) / wide[:, None, None]
+    round_, square = (along**2 + across**2).sqrt(), torch.maximum(along.abs(), across.abs())
+    reach = torch.where(dice.coin(0.5, len(x), 1, 1), round_, square)
+    soft = dice.uniform(hardest, 0.15, len(x), 1, 1)
+    return ((1 - reach) / soft + 0.5).clamp(0, 1)[:, None]
 
 
 def _extent(seen: Tensor, line: Tensor) -> tuple[Tensor, Tensor]:
