@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +30,8 @@ class _Residual(nn.Module):
         self.first, self.second = _conv(inputs, outputs, stride), _conv(outputs, outputs)
         same = stride == 1 and inputs == outputs
         self.skip = nn.Identity() if same else _conv(inputs, outputs, stride, 1)
+        if same:  # begins as nothing, so that a network may grow by it
+            nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.second(torch.relu(self.first(x))) + self.skip(x))
@@ -54,13 +58,14 @@ class Teacher(nn.Module):
     ) -> None:
         super().__init__()
         stem = widths[0] // 2
-        layers: list[nn.Module] = [_conv(3, stem, 2, 5), nn.ReLU(), nn.MaxPool2d(2)]
+        self.depth = tuple(depth)
+        layers: dict[str, nn.Module] = {"stem": _conv(3, stem, 2, 5), "relu": nn.ReLU(), "pool": nn.MaxPool2d(2)}
         inputs = stem
         for k, (width, count) in enumerate(zip(widths, depth, strict=True)):
             for n in range(count):
-                layers.append(_Residual(inputs, width, 2 if n == 0 and k else 1))
+                layers[f"stage{k}_{n}"] = _Residual(inputs, width, 2 if n == 0 and k else 1)
                 inputs = width
-        self.trunk = nn.Sequential(*layers)
+        self.trunk = nn.Sequential(OrderedDict(layers))
         self.squeeze = nn.Sequential(nn.Conv2d(inputs, 64, 1), nn.ReLU(), nn.Flatten())
         self.hidden = nn.Sequential(nn.Linear(64 * (size // 16) ** 2, 512), nn.ReLU())
         self.head = nn.Linear(512, answers.size)

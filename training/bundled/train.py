@@ -63,14 +63,31 @@ def load_network(run: Path, answers: Answers) -> nn.Module:
     state = read_state(run)
     if state is None:
         raise TrainingError(f"There is no state in {run}; train it first.")
-    network = make(state["kind"], answers, state["size"])
+    network = make(state["kind"], answers, state["size"], tuple(state["depth"]))
     network.load_state_dict(state["average"]["values"])
     return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def make(kind: str, answers: Answers, size: int) -> nn.Module:
-    """ "teacher" or "student"."""
-    return Teacher(answers, size) if kind == "teacher" else Student(answers)
+def make(kind: str, answers: Answers, size: int, depth: tuple[int, ...]) -> nn.Module:
+    """ "teacher" of so many residual blocks a stage, or "student", which has its own."""
+    return Teacher(answers, size, depth=depth) if kind == "teacher" else Student(answers)
+
+
+def begin_from(network: nn.Module, run: Path) -> None:
+    """Take over the averaged weights of another run, as far as the network has them; new blocks begin as nothing.
+
+    Raises:
+        TrainingError: there is no such run, or its layers have other sizes.
+    """
+    state = read_state(run)
+    if state is None:
+        raise TrainingError(f"There is no state in {run} to begin from.")
+    try:
+        known = network.load_state_dict(state["average"]["values"], strict=False)
+    except RuntimeError as error:
+        raise TrainingError(f"The network of {run} does not fit: {error}") from error
+    if known.unexpected_keys:
+        raise TrainingError(f"The network of {run} has layers that this one lacks: {known.unexpected_keys[0]}, ...")
 
 
 @torch.no_grad()
@@ -113,6 +130,7 @@ def train(
     kind: str, run: Path, folder: Path, *, minutes: float, held_out: Path | None = None, teacher: Path | None = None,
     batch: int = 64, rate: float = 1.5e-3, floor: float = 0.02, seed: int = 0, shape_every: int = 3,
     save_every: float = 300.0, stop_after: float = 1e9, only: str = "",
+    depth: tuple[int, ...] = (1, 1, 2), start: Path | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Train until ``minutes`` are spent in all, or ``stop_after`` minutes of this call.
 
@@ -125,6 +143,8 @@ def train(
         shape_every: the student's identity network learns from every so manieth batch only; it takes as long as the
             expression network and says less.
         only: keep to one source of the bank.
+        depth: residual blocks of the teacher at each size; a run that goes on keeps its own.
+        start: run to begin from, which may be less deep.
 
     Raises:
         TrainingError: something cannot be read or does not fit.
@@ -135,9 +155,12 @@ def train(
     state = read_state(run)
     bank = Bank.open(folder)
     torch.manual_seed(seed)
-    network = make(kind, answers, bank.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    depth = tuple(state["depth"]) if state is not None else depth
+    network = make(kind, answers, bank.size, depth).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if state is not None:
         network.load_state_dict(state["network"])
+    elif start is not None:
+        begin_from(network, start)
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
@@ -156,7 +179,7 @@ def train(
     def save() -> None:
         with atomic(run / "state.pt") as path:
             torch.save(
-                {"kind": kind, "size": bank.size, "network": network.state_dict(), "optimiser": optimiser.state_dict(),
+                {"kind": kind, "size": bank.size, "depth": list(depth), "network": network.state_dict(), "optimiser": optimiser.state_dict(),
                  "average": average.state_dict(), "step": step, "spent": spent, "seen": seen}, path,
             )  # fmt: skip
 
@@ -254,6 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--save-every", type=float, default=300)
     parser.add_argument("--only", default="", help="one source of the bank")
+    parser.add_argument("--depth", default="1,1,2", help="residual blocks of a new teacher at each size")
+    parser.add_argument("--from", dest="start", type=Path, help="run whose weights a new one begins with")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
@@ -261,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train(
             given.kind, given.run, given.bank, minutes=given.minutes, held_out=given.held_out, teacher=given.teacher,
             batch=given.batch, rate=given.rate, save_every=given.save_every, stop_after=given.stop_after,
-            only=given.only,
+            only=given.only, depth=tuple(int(n) for n in given.depth.split(",")), start=given.start,
         )  # fmt: skip
     except SmirkError as error:
         print(f"train: {error}", file=sys.stderr)
