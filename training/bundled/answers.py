@@ -33,8 +33,11 @@ __all__ = ["FACE_GROUPS", "GROUPS", "Answers"]
 
 FACE_GROUPS = ("expression", "eyelids", "jaw", "eyes")  # those with an uncertainty of their own
 GROUPS = (*FACE_GROUPS, "rotation", "camera", "identity")
-# Typical sizes: a third of an expression's weight and so on. Only the balance of training depends on them.
-_SPREAD = {"expression": 0.25, "eyelids": 0.35, "jaw": 0.08, "eyes": 0.15, "rotation": 0.25, "identity": 0.35}
+# Typical sizes: a third of an expression's weight and so on; a jaw goes less to the side than down. Only the balance
+# of training depends on them.
+_SPREAD: dict[str, float | tuple[float, ...]] = {
+    "expression": 0.25, "eyelids": 0.35, "jaw": (0.08, 0.02, 0.02), "eyes": 0.15, "rotation": 0.25, "identity": 0.35,
+}  # fmt: skip
 _CAMERA = ((10.5, 0.0035, 0.004), (1.2, 0.025, 0.016))  # mean and spread of a crop camera (1 / m, m, m)
 
 
@@ -60,7 +63,7 @@ class Answers:
     """
 
     def __init__(self, model: HeadModel, device: torch.device | str = "cpu") -> None:
-        self.model = model
+        self.model, self.device = model, torch.device(device)
         sizes = {
             "expression": model.expression_size, "eyelids": 2, "jaw": 3, "eyes": 4, "rotation": 3, "camera": 3,
             "identity": model.identity_size, "points": 2 * DENSE_POINTS,
@@ -71,7 +74,7 @@ class Answers:
         self.size = edges[-1]
         scale, mean = torch.ones(self.size), torch.zeros(self.size)
         for name, spread in _SPREAD.items():
-            scale[self.parts[name].columns] = spread
+            scale[self.parts[name].columns] = torch.tensor(spread)
         camera = self.parts["camera"].columns
         mean[camera], scale[camera] = torch.tensor(_CAMERA[0]), torch.tensor(_CAMERA[1])
         self.points = dense_points(model)  # (P,) vertices
@@ -109,9 +112,9 @@ class Answers:
     def _motion(self, model: HeadModel) -> Tensor:
         """How far each number of the face groups moves each dense point of the mean head, by its unit."""
         size = model.expression_size
-        unit = torch.eye(size + 9)
-        step = torch.full((size + 9, 1), 0.05)
-        still = {"identity": torch.zeros(size + 9, model.identity_size), "rotation": torch.zeros(size + 9, 3)}
+        unit = torch.eye(size + 9, device=self.device)
+        step = torch.full((size + 9, 1), 0.05, device=self.device)
+        still = {"identity": unit.new_zeros(size + 9, model.identity_size), "rotation": unit.new_zeros(size + 9, 3)}
         edges = (size, size + 2, size + 5)
         moved = dict(zip(FACE_GROUPS, torch.tensor_split(unit * step, edges, dim=1), strict=True))
         rest = {k: torch.zeros_like(v) for k, v in moved.items()}
@@ -148,4 +151,4 @@ class Answers:
 
     def arkit(self, groups: Mapping[str, Tensor]) -> npt.NDArray[Any]:
         """(B, 52) ARKit weights of groups (B, size)."""
-        return arkit_from_groups(self.model, {n: groups[n].double().numpy() for n in FACE_GROUPS})
+        return arkit_from_groups(self.model, {n: groups[n].double().cpu().numpy() for n in FACE_GROUPS})

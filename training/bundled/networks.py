@@ -13,7 +13,9 @@ from smirk_core.encoder.backbone import Backbone
 
 from .answers import Answers
 
-__all__ = ["Student", "Teacher"]
+__all__ = ["WIDTHS", "Student", "Teacher"]
+
+WIDTHS = (48, 96, 160)  # of the teacher, where nothing else is said
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -53,12 +55,12 @@ class Teacher(nn.Module):
         self,
         answers: Answers,
         size: int = 112,
-        widths: tuple[int, ...] = (48, 96, 160),
+        widths: tuple[int, ...] = WIDTHS,
         depth: tuple[int, ...] = (1, 1, 2),
     ) -> None:
         super().__init__()
         stem = widths[0] // 2
-        self.depth = tuple(depth)
+        self.depth, self.widths = tuple(depth), tuple(widths)
         layers: dict[str, nn.Module] = {"stem": _conv(3, stem, 2, 5), "relu": nn.ReLU(), "pool": nn.MaxPool2d(2)}
         inputs = stem
         for k, (width, count) in enumerate(zip(widths, depth, strict=True)):

@@ -2,8 +2,8 @@
 """Teach the teacher, or the student by it: ``python -m training.bundled.train teacher RUN --bank BANK --minutes 40``.
 
 Resumable: the newest state in RUN is taken up again, with the minutes that it has spent; the learning rate follows the
-share of the minutes. A state is written every ``--save-every`` seconds and when the run is stopped. Nothing in a state
-runs when it is read.
+share of the minutes, or of the faces where ``--faces`` is given and nearer. A state is written every ``--save-every``
+seconds and when the run is stopped. ``--device cuda`` trains on a card; everything else is the same there.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from smirk_core.errors import SmirkError, TrainingError
 from smirk_core.export.atomic import atomic
@@ -30,64 +29,27 @@ from ..data.bank import Bank
 from ..data.dice import Dice
 from ..schedules import cosine
 from .answers import Answers
-from .networks import Student, Teacher
+from .networks import WIDTHS
 from .objective import losses, total
+from .reader import Reader
+from .states import begin_from, load_network, make, read_state, widths_of
 from .views import Views
 
-__all__ = ["check", "load_network", "main", "train"]
-
-_LOOK_AGAIN = 120.0  # seconds between looks for new shards
+__all__ = ["begin_from", "check", "load_network", "main", "make", "pick_device", "read_state", "train"]
 
 
-def read_state(run: Path) -> dict[str, Any] | None:
-    """The newest state of a run, or None.
+def pick_device(name: str) -> torch.device:
+    """The device called ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        TrainingError: it is damaged.
+        TrainingError: this machine or this build of torch does not have it.
     """
-    path = run / "state.pt"
-    if not path.is_file():
-        return None
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged archive makes torch raise
-        raise TrainingError(f"{path} cannot be read ({error}); delete it to begin anew.") from error
-
-
-def load_network(run: Path, answers: Answers) -> nn.Module:
-    """The averaged network of a run, ready to be asked.
-
-    Raises:
-        TrainingError: there is none.
-    """
-    state = read_state(run)
-    if state is None:
-        raise TrainingError(f"There is no state in {run}; train it first.")
-    network = make(state["kind"], answers, state["size"], tuple(state["depth"]))
-    network.load_state_dict(state["average"]["values"])
-    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def make(kind: str, answers: Answers, size: int, depth: tuple[int, ...]) -> nn.Module:
-    """ "teacher" of so many residual blocks a stage, or "student", which has its own."""
-    return Teacher(answers, size, depth=depth) if kind == "teacher" else Student(answers)
-
-
-def begin_from(network: nn.Module, run: Path) -> None:
-    """Take over the averaged weights of another run, as far as the network has them; new blocks begin as nothing.
-
-    Raises:
-        TrainingError: there is no such run, or its layers have other sizes.
-    """
-    state = read_state(run)
-    if state is None:
-        raise TrainingError(f"There is no state in {run} to begin from.")
-    try:
-        known = network.load_state_dict(state["average"]["values"], strict=False)
-    except RuntimeError as error:
-        raise TrainingError(f"The network of {run} does not fit: {error}") from error
-    if known.unexpected_keys:
-        raise TrainingError(f"The network of {run} has layers that this one lacks: {known.unexpected_keys[0]}, ...")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(n for n, found in there.items() if found)
+    if not there.get(name, False):
+        raise TrainingError(f"The device '{name}' is not there, or not in this build of torch.")
+    return torch.device(name)
 
 
 @torch.no_grad()
@@ -97,13 +59,13 @@ def check(network: nn.Module, answers: Answers, bank: Bank, limit: int = 1024) -
     views = Views(answers, answers.model)
     found, wanted, places = [], [], []
     for some in np.array_split(rows, max(1, len(rows) // 64)):
-        groups = bank.groups(some)
-        view = views(bank.images(some), groups, Dice(0), plain=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        groups = {n: v.to(answers.device) for n, v in bank.groups(some).items()}
+        view = views(bank.images(some).to(answers.device), groups, Dice(0, answers.device), plain=True)
+        with torch.autocast(answers.device.type, torch.bfloat16):
             answer = network(view.image.to(memory_format=torch.channels_last)).float()
         found.append(answers.arkit(answers.groups(answer)))
         wanted.append(answers.arkit(groups))
-        places.append((answers.places(answer) - view.places).norm(dim=-1).mean(1).numpy())
+        places.append((answers.places(answer) - view.places).norm(dim=-1).mean(1).cpu().numpy())
     a, b = np.concatenate(found), np.concatenate(wanted)
     still = [not n.startswith("eyeLook") for n in _names()]
     r = [measures.correlation(a[:, k], b[:, k]) for k in range(a.shape[1])]
@@ -130,7 +92,8 @@ def train(
     kind: str, run: Path, folder: Path, *, minutes: float, held_out: Path | None = None, teacher: Path | None = None,
     batch: int = 64, rate: float = 1.5e-3, floor: float = 0.02, seed: int = 0, shape_every: int = 3,
     save_every: float = 300.0, stop_after: float = 1e9, only: str = "",
-    depth: tuple[int, ...] = (1, 1, 2), start: Path | None = None,
+    depth: tuple[int, ...] = (1, 1, 2), widths: tuple[int, ...] = WIDTHS, start: Path | None = None,
+    faces: int = 0, device: str = "cpu",
 ) -> dict[str, float]:  # fmt: skip
     """Train until ``minutes`` are spent in all, or ``stop_after`` minutes of this call.
 
@@ -143,20 +106,26 @@ def train(
         shape_every: the student's identity network learns from every so manieth batch only; it takes as long as the
             expression network and says less.
         only: keep to one source of the bank.
-        depth: residual blocks of the teacher at each size; a run that goes on keeps its own.
+        depth, widths: residual blocks and channels of the teacher at each size; a run that goes on keeps its own.
         start: run to begin from, which may be less deep.
+        faces: end when so many were seen, even if there are minutes left; 0 for no such end.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
         TrainingError: something cannot be read or does not fit.
     """
     model = load_head("open")
-    answers = Answers(model)
+    where = pick_device(device)
+    answers = Answers(model, where)
     run.mkdir(parents=True, exist_ok=True)
     state = read_state(run)
-    bank = Bank.open(folder)
+    read = Reader(folder, batch, seed=seed, device=where, only=only)
+    size = read.bank.size
     torch.manual_seed(seed)
-    depth = tuple(state["depth"]) if state is not None else depth
-    network = make(kind, answers, bank.size, depth).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if state is not None:
+        depth, widths = tuple(state["depth"]), widths_of(state)
+    network = make(kind, answers, size, depth, widths)
+    network = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if state is not None:
         network.load_state_dict(state["network"])
     elif start is not None:
@@ -179,8 +148,9 @@ def train(
     def save() -> None:
         with atomic(run / "state.pt") as path:
             torch.save(
-                {"kind": kind, "size": bank.size, "depth": list(depth), "network": network.state_dict(), "optimiser": optimiser.state_dict(),
-                 "average": average.state_dict(), "step": step, "spent": spent, "seen": seen}, path,
+                {"kind": kind, "size": size, "depth": list(depth), "widths": list(widths),
+                 "network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state_dict(),
+                 "step": step, "spent": spent, "seen": seen}, path,
             )  # fmt: skip
 
     def report(named: dict[str, float]) -> None:
@@ -190,21 +160,20 @@ def train(
         print(f"{step} {spent / 60:.1f} min {seen:,} faces {words}", flush=True)
 
     network.train()
-    rows = _rows(bank, only)
-    started = last = saved = looked = time.monotonic()
-    sums: dict[str, float] = {}
+    started = last = saved = time.monotonic()
+    sums: dict[str, Tensor] = {}
     count = 0
     try:
-        while spent < 60 * minutes and last - started < 60 * stop_after:
-            dice = Dice(seed * 1_000_003 + step)
-            picked = rows[dice.pick(len(rows), batch).numpy()]
-            view = views(bank.images(picked), bank.groups(picked), dice)
+        while spent < 60 * minutes and (not faces or seen < faces) and last - started < 60 * stop_after:
+            pictures, groups = read(step)
+            view = views(pictures, groups, Dice(seed * 1_000_003 + step, where))
             image = view.image.to(memory_format=torch.channels_last)
             taught = None
+            share = max(spent / (60 * minutes), seen / faces if faces else 0.0)
             for group in optimiser.param_groups:
-                group["lr"] = rate * cosine(min(int(1e4 * spent / (60 * minutes)), 10_000), 10_000, floor)
+                group["lr"] = rate * cosine(min(int(1e4 * share), 10_000), 10_000, floor)
                 group["lr"] *= min(1.0, (step + 1) / 200)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(where.type, torch.bfloat16):
                 if master is not None:
                     with torch.no_grad():
                         taught = master(image)
@@ -224,13 +193,15 @@ def train(
             optimiser.step()
             average.update(network)
             for name, value in named.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach()
             count += 1
             step, seen = step + 1, seen + batch
             now = time.monotonic()
             spent, last = spent + now - last, now
             if step % 200 == 0:
-                report({k: v / count for k, v in sums.items()} | {"rate": optimiser.param_groups[0]["lr"] * 1000})
+                report(
+                    {k: float(v) / count for k, v in sums.items()} | {"rate": optimiser.param_groups[0]["lr"] * 1000}
+                )
                 sums, count = {}, 0
             if now - saved > save_every:
                 save()
@@ -242,11 +213,10 @@ def train(
                     network.train()
                     report(figures)
                 saved = last = time.monotonic()
-            if now - looked > _LOOK_AGAIN:
-                bank, looked = Bank.open(folder), now
-                rows = _rows(bank, only)
     except KeyboardInterrupt:
         print("Stopped; the state is kept.", flush=True)
+    finally:
+        read.close()
     save()
     if held_out is not None:
         network.load_state_dict(average.values)
@@ -255,13 +225,11 @@ def train(
     return figures
 
 
-def _rows(bank: Bank, only: str) -> np.ndarray:
-    """Numbers of the faces to learn from."""
-    if not only:
-        return np.arange(len(bank))
-    if only not in bank.sources:
-        raise TrainingError(f"The bank has no faces of '{only}'; there are {', '.join(bank.sources)}.")
-    return np.flatnonzero(bank.source == bank.sources.index(only))
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(n) for n in text.split(","))
+    except ValueError:
+        raise TrainingError(f"'{text}' are no whole numbers; write them as 1,2,3.") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -278,6 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--save-every", type=float, default=300)
     parser.add_argument("--only", default="", help="one source of the bank")
     parser.add_argument("--depth", default="1,1,2", help="residual blocks of a new teacher at each size")
+    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="channels of a new teacher at each size")
+    parser.add_argument("--faces", type=int, default=0, help="end when so many were seen")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
     parser.add_argument("--from", dest="start", type=Path, help="run whose weights a new one begins with")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args(arguments)
@@ -286,7 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train(
             given.kind, given.run, given.bank, minutes=given.minutes, held_out=given.held_out, teacher=given.teacher,
             batch=given.batch, rate=given.rate, save_every=given.save_every, stop_after=given.stop_after,
-            only=given.only, depth=tuple(int(n) for n in given.depth.split(",")), start=given.start,
+            only=given.only, depth=_numbers(given.depth), widths=_numbers(given.widths), start=given.start,
+            faces=given.faces, device=given.device,
         )  # fmt: skip
     except SmirkError as error:
         print(f"train: {error}", file=sys.stderr)

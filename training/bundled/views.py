@@ -52,7 +52,10 @@ class Views:
         self.mirror = Mirror.of(model)
 
     def __call__(self, pictures: Tensor, groups: dict[str, Tensor], dice: Dice, plain: bool = False) -> View:
-        """(B, 3, S, S) uint8 and their groups; ``plain`` leaves the pictures as they are."""
+        """(B, 3, S, S) uint8 and their groups, all on the device of the answers and of the dice.
+
+        ``plain`` leaves the pictures as they are.
+        """
         image = pictures.float() / 255
         count = len(image)
         if not plain:
@@ -62,7 +65,7 @@ class Views:
             image = torch.where(which[:, None, None, None], image.flip(-1), image)
             image = _developed(image, dice)
         row, places = self.answers.truth(groups)
-        seen = torch.ones(count, places.shape[1], dtype=torch.bool)
+        seen = torch.ones(count, places.shape[1], dtype=torch.bool, device=image.device)
         if not plain and self.covers:
             image, mask = cover(image, places, dice, self.covers)
             seen = ~_covered(mask, places)
@@ -114,12 +117,12 @@ def cover(
         Pictures, and (B, 1, S, S) masks in [0, 1].
     """
     count, size = len(image), image.shape[-1]
-    mask = torch.zeros(count, 1, size, size)
+    mask = torch.zeros(count, 1, size, size, device=image.device)
     rows = dice.coin(chance, count).nonzero()[:, 0]
     if not len(rows):
         return image, mask
     some = len(rows)
-    line = (torch.arange(size) + 0.5) * (2 / size) - 1
+    line = (torch.arange(size, device=image.device) + 0.5) * (2 / size) - 1
     middle = places[rows, dice.pick(places.shape[1], some)]
     long = dice.uniform(0.12, largest, some)
     flat = dice.uniform(0.25, 1, some)
