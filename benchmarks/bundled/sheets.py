@@ -53,7 +53,7 @@ class Strip:
     """
 
     def __init__(self, model: HeadModel, photo: Array, landmarks: Array, size: int) -> None:
-        matrix = crop_transform(landmarks, 1.4 * _WIDER).matrix
+        matrix = crop_transform(landmarks, CROP_SCALE * _WIDER).matrix
         side = 223 / matrix[0, 0]
         self.model, self.size = model, size
         self.box = (-matrix[0, 2] / matrix[0, 0], -matrix[1, 2] / matrix[1, 1], side)

@@ -14,6 +14,7 @@ from typing import Literal
 
 __all__ = [
     "BRANCHES",
+    "CROP_SCALE",
     "IMAGE_SIZE",
     "NORM_EPSILON",
     "NORM_MOMENTUM",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 PREFIX = "smirk_encoder."  # of the encoder's names in a checkpoint
+CROP_SCALE = 1.4  # side of a crop in sizes of the landmarks' box, as in SMIRK's demos
 IMAGE_SIZE = 224
 NORM_EPSILON = 1e-3
 NORM_MOMENTUM = 0.1  # share of the newest batch in the running statistics

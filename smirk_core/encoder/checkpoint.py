@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from ..errors import AssetError
 from ..heads.safe_pickle import read_bytes
-from .architecture import BRANCHES, IMAGE_SIZE, PREFIX, EncoderSize, encoder_keys
+from .architecture import BRANCHES, CROP_SCALE, IMAGE_SIZE, PREFIX, EncoderSize, encoder_keys
 from .extras import EXTRA_LAYER, ExtraOutput, extra_outputs, points_of
 from .folding import fold
 from .onnx_graph import build_onnx, onnx_problem
@@ -28,6 +29,7 @@ __all__ = [
     "SUFFIXES",
     "Weights",
     "checked_weights",
+    "crop_scale_of",
     "load_weights",
     "point_vertices",
     "read_tensors",
@@ -53,6 +55,7 @@ class Weights:
         extras: ``weight`` and ``bias`` of the layer of :mod:`smirk_core.encoder.extras`, {} where there is none.
         pixels: that the networks look at; crops are always of 224 and averaged down to it.
         vertices: (P,) of the head, the dense points of the extras.
+        crop_scale: side of the crops it wants, in sizes of the landmarks' box.
     """
 
     arrays: Mapping[str, Array]
@@ -64,6 +67,7 @@ class Weights:
     extras: Mapping[str, Array] = field(default_factory=dict)
     pixels: int = IMAGE_SIZE
     vertices: tuple[int, ...] = ()
+    crop_scale: float = CROP_SCALE
 
     @property
     def extra_outputs(self) -> tuple[ExtraOutput, ...]:
@@ -91,6 +95,7 @@ class Weights:
     def _words(self) -> dict[str, str]:
         words = {"kind": "smirk-encoder-1", "head": self.head}
         words |= {} if self.pixels == IMAGE_SIZE else {"pixels": str(self.pixels)}
+        words |= {} if self.crop_scale == CROP_SCALE else {"crop": str(self.crop_scale)}
         return words | ({"points": ",".join(map(str, self.vertices))} if self.vertices else {})
 
 
@@ -101,13 +106,13 @@ def _some(names: Iterable[str]) -> str:
 
 def checked_weights(
     tensors: Mapping[str, Array], *, head: str = OFFICIAL_HEAD, source: str = "the encoder", digest: str = "",
-    pixels: int = IMAGE_SIZE, vertices: tuple[int, ...] = (),
+    pixels: int = IMAGE_SIZE, vertices: tuple[int, ...] = (), crop_scale: float = CROP_SCALE,
 ) -> Weights:  # fmt: skip
     """Weights from a checkpoint's tensors: all of them, of the right shapes, finite.
 
     Args:
         tensors: with the checkpoint's prefixes; the generator's are passed over. The extra layer may be there.
-        head, source, digest, pixels, vertices: see :class:`Weights`.
+        head, source, digest, pixels, vertices, crop_scale: see :class:`Weights`.
 
     Raises:
         AssetError: something is missing, unexpected, of the wrong shape, or not a number; the line names it.
@@ -145,13 +150,29 @@ def checked_weights(
     layer = _checked_extras(extras, size, source)
     if layer and points_of(len(layer["bias"]), size.n_exp) != len(vertices):
         raise AssetError(f"{source} does not say which points of the head its extra layer speaks of.")
-    return Weights(arrays, size, head, source, digest, b"", layer, pixels, vertices)
+    return Weights(arrays, size, head, source, digest, b"", layer, pixels, vertices, crop_scale)
 
 
 def point_vertices(words: Mapping[str, str]) -> tuple[int, ...]:
     """The dense points that a file's words name; () where they name none or nonsense."""
     parts = words.get("points", "").split(",")
     return tuple(int(p) for p in parts) if all(p.isdecimal() and len(p) < 8 for p in parts) else ()
+
+
+def crop_scale_of(words: Mapping[str, str], source: str) -> float:
+    """How large the crops are that a file's words ask for; SMIRK's own where they say nothing.
+
+    Raises:
+        AssetError: that is no size a crop could have.
+    """
+    text = words.get("crop", str(CROP_SCALE))
+    try:
+        scale = float(text[:12])
+    except ValueError:
+        scale = math.nan
+    if not 0.5 <= scale <= 4.0:
+        raise AssetError(f"{source} asks for crops of {text[:12]!r} sizes of a face; expected 0.5 to 4.")
+    return scale
 
 
 def _checked_extras(extras: dict[str, Array], size: EncoderSize, source: str) -> dict[str, Array]:
@@ -220,5 +241,5 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         raise AssetError(f"{path} does not say for how many pixels it is made: '{pixels}'.")
     return checked_weights(
         tensors, head=words.get("head", OFFICIAL_HEAD), source=path.name, digest=digest, pixels=int(pixels),
-        vertices=point_vertices(words),
+        vertices=point_vertices(words), crop_scale=crop_scale_of(words, path.name),
     )  # fmt: skip

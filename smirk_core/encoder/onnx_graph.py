@@ -51,7 +51,7 @@ class Graph:
         self.tensors: list[bytes] = []
 
     def tensor(self, name: str, values: Array) -> str:
-        values = np.ascontiguousarray(values)
+        values = np.asarray(values, order="C")  # a single number stays one
         kind = _HALF if values.dtype == np.float16 else {"f": _FLOAT, "i": _INT64}[values.dtype.kind]
         raw = values.astype({_HALF: "<f2", _FLOAT: "<f4", _INT64: "<i8"}[kind]).tobytes()
         self.tensors.append(message((1, list(values.shape)), (2, kind), (8, name), (9, raw)))

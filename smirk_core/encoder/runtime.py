@@ -10,7 +10,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ import numpy.typing as npt
 from ..errors import AssetError
 from ..heads.head_model import HeadModel
 from ..user_assets import find
-from .architecture import IMAGE_SIZE, EncoderSize
-from .checkpoint import OFFICIAL_HEAD, SUFFIXES, Weights, load_weights, point_vertices
+from .architecture import CROP_SCALE, IMAGE_SIZE, EncoderSize
+from .checkpoint import OFFICIAL_HEAD, SUFFIXES, Weights, crop_scale_of, load_weights, point_vertices
 from .extras import ExtraOutput, extra_outputs
 from .ort_engine import PROVIDERS, OrtEngine, available_providers
 
@@ -71,6 +71,7 @@ class Encoder:
         batch: crops that are run at once at most.
         extras: what it says beyond SMIRK's six outputs.
         vertices: (P,) of the head, the dense points; () where it has none.
+        crop_scale: side of the crops it wants, in sizes of the landmarks' box.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Encoder:
     batch: int = _BATCH
     extras: tuple[ExtraOutput, ...] = ()
     vertices: tuple[int, ...] = ()
+    crop_scale: float = CROP_SCALE
 
     @property
     def outputs(self) -> dict[str, int]:
@@ -91,7 +93,8 @@ class Encoder:
         """Crops of faces to SMIRK's outputs.
 
         Args:
-            crops: (N, 224, 224, 3) uint8 RGB, cut as by :func:`smirk_core.tracking.crop.crop_transform`.
+            crops: (N, 224, 224, 3) uint8 RGB, cut as by :func:`smirk_core.tracking.crop.crop_transform` at
+                :attr:`crop_scale`.
 
         Returns:
             float32 arrays: ``pose_params`` (N, 3) head rotation vector; ``cam`` (N, 3) scale and shift of the crop
@@ -193,10 +196,13 @@ def make_encoder(
             f"{', '.join(PRECISIONS)}."
         )
     engine = _engine(weights, device, precision, threads)
-    size, head, extras, vertices = weights.size, weights.head, weights.extra_outputs, weights.vertices
+    about = _About(weights.size, weights.head, weights.extra_outputs, weights.vertices, weights.crop_scale)
     if isinstance(engine, OrtEngine) and not weights.arrays:
-        size, head, extras, vertices = _sizes(engine, weights.source)
-    return Encoder(weights.source, weights.digest, head, size, engine, batch, extras, vertices)
+        about = _described(engine, weights.source)
+    return Encoder(
+        weights.source, weights.digest, about.head, about.size, engine, batch, about.extras, about.vertices,
+        about.crop_scale,
+    )  # fmt: skip
 
 
 def check_head(encoder: Encoder, head: HeadModel) -> None:
@@ -270,7 +276,17 @@ def _nvidia_driver() -> bool:
     return True
 
 
-def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[ExtraOutput, ...], tuple[int, ...]]:
+class _About(NamedTuple):
+    """What an encoder says of itself; see :class:`Encoder`."""
+
+    size: EncoderSize
+    head: str
+    extras: tuple[ExtraOutput, ...]
+    vertices: tuple[int, ...]
+    crop_scale: float
+
+
+def _described(engine: OrtEngine, source: str) -> _About:
     """What an ``.onnx`` file gives, from its own description.
 
     Raises:
@@ -299,4 +315,4 @@ def _sizes(engine: OrtEngine, source: str) -> tuple[EncoderSize, str, tuple[Extr
             f"{source} is not an encoder: expected the input 'image' (N, 3, {IMAGE_SIZE}, {IMAGE_SIZE}) and "
             f"the outputs {', '.join(o.name for o in EncoderSize().outputs)}."
         )
-    return size, words.get("head", OFFICIAL_HEAD), extras, vertices
+    return _About(size, words.get("head", OFFICIAL_HEAD), extras, vertices, crop_scale_of(words, source))

@@ -15,11 +15,10 @@ from ..encoder.runtime import Encoder
 from .crop import crop_transform
 from .face_tracks import FaceTrack
 
-__all__ = ["CROP_SCALE", "CropEncoder", "EncodedFaces"]
+__all__ = ["CropEncoder", "EncodedFaces"]
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating[Any]]
-CROP_SCALE = 1.4  # the crop's side in sizes of the landmarks' box, as in SMIRK's demos
 _BATCH = 8  # crops (150 kB each) that are encoded at once
 _AHEAD = 4  # batches that may wait before reading does
 
@@ -47,8 +46,8 @@ class EncodedFaces:
 class CropEncoder:
     """Takes the faces of frame after frame; :meth:`finish` gives what the encoder said of them, in the same order."""
 
-    def __init__(self, encoder: Encoder, scale: float = CROP_SCALE) -> None:
-        self._encoder, self._scale = encoder, scale
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
         self._matrices: list[Floats] = []
         self._batch: list[Image] = []
         self._waiting: deque[Future[dict[str, Floats]]] = deque()
@@ -58,7 +57,7 @@ class CropEncoder:
     def add(self, image: Image, faces: list[Floats]) -> None:
         """The faces of a frame: (H, W, 3) uint8 RGB and (478, 3) landmarks in its pixels each."""
         for face in faces:
-            crop = crop_transform(face, self._scale)
+            crop = crop_transform(face, self._encoder.crop_scale)
             self._matrices.append(crop.matrix)
             self._batch.append(crop.apply(image))
             if len(self._batch) == _BATCH:

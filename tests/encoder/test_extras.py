@@ -12,7 +12,7 @@ import pytest
 from formula import formula_tensor, formula_weights
 
 from smirk_core.encoder.architecture import PREFIX, EncoderSize
-from smirk_core.encoder.checkpoint import checked_weights, load_weights, point_vertices
+from smirk_core.encoder.checkpoint import checked_weights, crop_scale_of, load_weights, point_vertices
 from smirk_core.encoder.extras import (
     DENSE_POINTS,
     EXTRA_LAYER,
@@ -27,7 +27,7 @@ from smirk_core.errors import AssetError
 from smirk_core.heads.decode import landmark_points
 from smirk_core.heads.library import load_head
 from smirk_core.tracking.crop import crop_transform
-from smirk_core.tracking.crop_encoder import EncodedFaces
+from smirk_core.tracking.crop_encoder import CropEncoder, EncodedFaces
 from smirk_core.tracking.measured import measured_parameters, network_arrays
 
 SIZE = EncoderSize(n_shape=6, n_exp=39)
@@ -124,6 +124,29 @@ def test_a_damaged_layer_is_refused(weights, fault):
 def test_words_that_name_no_points():
     assert point_vertices({}) == point_vertices({"points": "1,x"}) == point_vertices({"points": "9" * 40}) == ()
     assert point_vertices({"points": "7,8"}) == (7, 8)
+
+
+@needs_ort
+def test_files_say_how_large_a_crop_is(weights, tmp_path):
+    near = replace(weights, crop_scale=1.1)
+    for name, data in (("e.onnx", near.to_onnx()), ("e.safetensors", near.to_safetensors())):
+        (tmp_path / name).write_bytes(data)
+        assert make_encoder(load_weights(tmp_path / name), "cpu").crop_scale == 1.1
+    assert crop_scale_of({}, "e") == make_encoder(weights, "cpu").crop_scale == 1.4
+    for text in ("", "wide", "nan", "0", "-1", "9" * 40):
+        with pytest.raises(AssetError, match="e asks for crops"):
+            crop_scale_of({"crop": text}, "e")
+
+
+@needs_ort
+def test_a_face_is_cut_as_its_encoder_wants(weights):
+    sizes = []
+    for scale in (1.1, 2.2):
+        cutter = CropEncoder(make_encoder(replace(weights, crop_scale=scale), "cpu"))
+        cutter.add(np.zeros((480, 640, 3), np.uint8), [np.array([[200.0, 100, 0], [300, 200, 0]])])
+        sizes.append(1 / cutter.finish().crops[0, 0, 0])
+        cutter.close()
+    assert sizes[1] == pytest.approx(2 * sizes[0], rel=0.02)
 
 
 def test_dense_points_are_places_of_the_face():

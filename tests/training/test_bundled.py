@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from smirk_core.encoder.checkpoint import load_weights  # noqa: E402
+from smirk_core.encoder.extras import REGIONS  # noqa: E402
 from smirk_core.encoder.runtime import load_encoder, make_encoder  # noqa: E402
 from smirk_core.errors import TrainingError  # noqa: E402
 from smirk_core.heads.decode import decode  # noqa: E402
@@ -22,6 +23,7 @@ from training.bundled.train import load_network, read_state, train  # noqa: E402
 from training.bundled.views import Views, cover  # noqa: E402
 from training.data.bank import TRUTH, Bank, write_bank  # noqa: E402
 from training.data.dice import Dice  # noqa: E402
+from training.data.mirror import Mirror  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,38 @@ def test_the_teacher_as_a_file_gives_the_same_numbers(run, folder, answers, tmp_
     assert encoder.vertices == tuple(answers.points) and encoder.size.n_exp == answers.model.expression_size
     out = encoder.encode(np.zeros((1, 224, 224, 3), np.uint8))
     assert (out["sigma_params"] > 0).all()
+
+
+def test_a_face_and_its_mirror_image_are_answered_alike(folder, answers, head, tmp_path):
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    network = Teacher(answers, 32)
+    crops = Bank.open(folder).images(np.arange(6))
+    with torch.no_grad():  # a network that says something: features of usual size, and weights to them
+        for _ in range(40):
+            network(crops / 255)
+        network.head.weight.mul_(30)
+    network.eval()
+    words = {"kind": "smirk-encoder-1", "head": "open-1", "points": ",".join(map(str, answers.points)), "crop": "1.2"}
+    data = export.teacher_graph(network, answers, 32, words, calibrate.Calibration.none(answers))
+    (tmp_path / "encoder.onnx").write_bytes(data)
+    encoder = load_encoder(tmp_path / "encoder.onnx", head=head)
+    assert encoder.crop_scale == 1.2
+    crops = crops.permute(0, 2, 3, 1).numpy().repeat(7, 1).repeat(7, 2)
+    out, other = encoder.encode(crops), encoder.encode(np.ascontiguousarray(crops[:, :, ::-1]))
+    names = {
+        "expression": "expression_params", "jaw": "jaw_params", "eyes": "gaze_params", "rotation": "pose_params",
+        "eyelids": "eyelid_params", "camera": "cam", "identity": "shape_params",
+    }  # fmt: skip
+    turned = Mirror.of(head).truth({g: torch.from_numpy(other[n]) for g, n in names.items()})
+    for group, name in names.items():
+        np.testing.assert_allclose(out[name], turned[group], atol=2e-4, err_msg=group)
+        assert group in ("eyelids",) or np.abs(out[name] - other[name]).max() > 1e-4, group
+    order = [REGIONS.index(n) for n in ("brows", "right eye", "left eye", "nose", "mouth", "jaw")]
+    np.testing.assert_allclose(out["region_visibility"], other["region_visibility"][:, order], atol=2e-4)
+    # The mean of both, not the answer to one of them.
+    alone = answers.groups(network(torch.from_numpy(crops[:, ::7, ::7]).permute(0, 3, 1, 2).float() / 255).detach())
+    assert np.abs(out["pose_params"] - alone["rotation"].numpy()).max() > 1e-3
 
 
 def test_the_student_is_a_checkpoint_of_smirks(answers, tmp_path):

@@ -26,15 +26,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from smirk_core.errors import SmirkError
 from smirk_core.export.atomic import atomic
 from smirk_core.heads.library import load_head
 
-from ..data.album import Album
+from ..data.album import ALBUM_SCALE, Album
 from ..data.bank import Bank
 from ..data.dice import Dice
+from ..data.mirror import Mirror
 from .answers import FACE_GROUPS, Answers
+from .both_ways import BothWays
+from .networks import Teacher
 from .train import load_network
 from .views import Views
 
@@ -130,20 +134,33 @@ def calibrate(
         typical[name] = 0.5 * np.log(((corrected - wanted) ** 2).mean(0).clip(1e-8))
         said[name] = own[:, at : at + found.shape[1]].mean(0)
         at += found.shape[1]
-    return Calibration(rest, gain, typical, said)
+    return Calibration(*(_symmetric(answers, v) for v in (rest, gain, typical, said)))
 
 
-def calm_photos(fits: Path, faces: Path, answers: Answers, size: int) -> Tensor:
-    """(N, 3, size, size) uint8: SMIRK's crops of portraits that the fits found at rest, half of them mirrored.
+def _symmetric(answers: Answers, values: Mapping[str, Array]) -> dict[str, Array]:
+    """The same for both sides of a face: which side a number speaks of must not change what it is worth."""
+    mirror = Mirror.of(answers.model)
+    other = mirror.truth({n: torch.from_numpy(v)[None] for n, v in values.items()})
+    signs = mirror.truth({n: torch.ones(1, len(v)) for n, v in values.items()})
+    return {n: (v + (other[n] * signs[n])[0].numpy()) / 2 for n, v in values.items()}
+
+
+def calm_photos(fits: Path, faces: Path, answers: Answers, size: int, crop_scale: float) -> Tensor:
+    """(N, 3, size, size) uint8: crops of portraits that the fits found at rest, half of them mirrored.
 
     Raises:
         TrainingError: fits or pictures cannot be used.
     """
-    album = Album.load(fits, faces, answers.model, size)
+    album = Album.load(fits, faces, answers.model, size, scale=crop_scale)
     lively = album.groups["expression"].clamp_min(0).sum(1) + 3 * album.groups["jaw"].norm(dim=1)
     pictures = album.pictures[lively < _CALM]
-    margin = (pictures.shape[-1] - size) // 2
-    pictures = pictures[..., margin : margin + size, margin : margin + size]
+    side = min(round(pictures.shape[-1] * crop_scale / ALBUM_SCALE), pictures.shape[-1])
+    margin = (pictures.shape[-1] - side) // 2
+    pictures = pictures[..., margin : margin + side, margin : margin + side]
+    if side != size:
+        small = [interpolate(p.float(), size=(size, size), mode="area" if side > size else "bilinear")
+                 for p in pictures.split(64)]  # fmt: skip
+        pictures = torch.cat([s.add(0.5).to(torch.uint8) for s in small])
     return torch.cat([pictures[::2], pictures[1::2].flip(-1)])
 
 
@@ -155,13 +172,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--fits", type=Path, help="of training.data.fit_portraits, for photographs at rest")
     parser.add_argument("--faces", type=Path, help="the folder that the fits were made from")
+    parser.add_argument("--crop-scale", type=float, default=1.1, help="as given to the export")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
         answers = Answers(load_head("open"))
         bank = Bank.open(given.bank)
-        calm = calm_photos(given.fits, given.faces, answers, bank.size) if given.fits and given.faces else None
-        found = calibrate(load_network(given.run, answers), answers, bank, calm=calm)
+        calm = None
+        if given.fits and given.faces:
+            calm = calm_photos(given.fits, given.faces, answers, bank.size, given.crop_scale)
+        network = load_network(given.run, answers)
+        network = BothWays(network, answers) if isinstance(network, Teacher) else network  # as it will be asked
+        found = calibrate(network, answers, bank, calm=calm)
         with atomic(given.output) as path:
             lists = {k: {n: v.tolist() for n, v in getattr(found, k).items()} for k in _KEYS}
             path.write_text(json.dumps(lists), encoding="utf-8")

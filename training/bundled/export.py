@@ -2,7 +2,8 @@
 """A trained network as a file that everybody can load: ``python -m training.bundled.export RUN -o FOLDER``.
 
 The teacher becomes an ONNX graph with the inputs and outputs of SMIRK's encoder and our extras, weights in half
-precision; the student becomes a checkpoint with SMIRK's names as well. What is read back is compared with torch.
+precision, which looks at every face and at its mirror image; the student becomes a checkpoint with SMIRK's names as
+well. What is read back is compared with torch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from smirk_core.encoder.architecture import BRANCHES, IMAGE_SIZE, EncoderSize
+from smirk_core.encoder.architecture import BRANCHES, CROP_SCALE, IMAGE_SIZE, EncoderSize
 from smirk_core.encoder.checkpoint import Weights, load_weights
 from smirk_core.encoder.extras import REGIONS, extra_outputs
 from smirk_core.encoder.onnx_graph import Graph, encoder_model, extra_output, output_node
@@ -30,6 +32,7 @@ from smirk_core.export.atomic import atomic
 from smirk_core.heads.library import load_head
 
 from .answers import FACE_GROUPS, Answers
+from .both_ways import BothWays, mirrored_rows
 from .calibrate import OWN, Calibration
 from .networks import Student, Teacher
 from .train import load_network, read_state
@@ -41,6 +44,7 @@ _POSE, _SHAPE = ("rotation", "camera"), ("identity",)
 _FACE = ("expression", "eyelids", "jaw")
 _EXTRA = ("eyes", "face_sigma", "points", "point_sigma", "visibility")
 _POINT_SIGMA_SHIFT = -3.5  # as in the objective
+_FLIP = {"from": -1, "to": -(2**31), "axis": 3, "step": -1}  # of a slice: the last axis backwards
 
 
 def head_rows(
@@ -111,6 +115,22 @@ class _Drawing:
         )  # fmt: skip
         return self.graph.node("Relu", [x], f"{name}.relu") if relu else x
 
+    def mixed(self, x: str, order: Array, sign: Array, known: Array) -> str:
+        """Answers to N pictures and then to their mirror images, (2 N, rows), to (N, rows): their means where known."""
+        shape = self.graph.tensor(f"{x}.shape", np.array([2, -1, len(order)]))
+        both = self.graph.node("Reshape", [x, shape], f"{x}.both")
+        seen, other = (
+            self.graph.node("Gather", [both, self.graph.tensor(f"{x}.{n}", np.array(k))], f"{x}.{n}.rows", axis=0)
+            for k, n in enumerate(("seen", "other"))
+        )
+        other = self.graph.node("Gather", [other, self.graph.tensor(f"{x}.order", order)], f"{x}.turned", axis=1)
+        share = np.where(known, 0.5, 0.0).astype(np.float32)
+        parts = [
+            self.graph.node("Mul", [v, self.graph.tensor(f"{v}.share", w.astype(np.float32))], f"{v}.part")
+            for v, w in ((seen, 1 - share), (other, share * sign))
+        ]
+        return self.graph.node("Add", parts, f"{x}.mean")
+
 
 def teacher_graph(
     network: Teacher, answers: Answers, size: int, words: Mapping[str, str], calibration: Calibration
@@ -121,6 +141,8 @@ def teacher_graph(
     zoom = IMAGE_SIZE // size
     x = graph.node("AveragePool", ["image"], "small", kernel_shape=[zoom] * 2, strides=[zoom] * 2)
     x = graph.node("Sub", [x, graph.tensor("half", np.array([0.5], np.float32))], "centred")
+    span = [graph.tensor(f"flip.{n}", np.array([v])) for n, v in _FLIP.items()]
+    x = graph.node("Concat", [x, graph.node("Slice", [x, *span], "flipped")], "both_ways", axis=0)
     for layer in network.trunk:
         if isinstance(layer, nn.Sequential):
             x = draw.conv(x, layer, relu=False)
@@ -143,11 +165,16 @@ def teacher_graph(
     encoder_size = EncoderSize(answers.model.identity_size, answers.model.expression_size)
     last_weight, last_bias = network.head.weight.detach().numpy(), network.head.bias.detach().numpy()
     ends = {}
+    order, sign, known = (v.numpy() for v in mirrored_rows(answers))
     groups = {"pose_encoder": _POSE, "shape_encoder": _SHAPE, "expression_encoder": _FACE, "extra": _EXTRA}
     for branch, names in groups.items():
         rows, offset = head_rows(answers, last_weight, last_bias, names, calibration)
         inputs = [x, draw.weights(f"{branch}.weight", rows), graph.tensor(f"{branch}.bias", offset)]
-        ends[branch] = graph.node("Gemm", inputs, branch, transB=1)
+        columns = [answers.parts[n].columns for n in names]
+        place = np.full(answers.size, -1)  # where a row of an answer stands in this branch
+        place[np.concatenate([np.arange(c.start, c.stop) for c in columns])] = np.arange(len(offset))
+        mine = [np.concatenate([v[c] for c in columns]) for v in (order, sign, known)]
+        ends[branch] = draw.mixed(graph.node("Gemm", inputs, branch, transB=1), place[mine[0]], mine[1], mine[2])
     extras = extra_outputs(encoder_size.n_exp)
     for output in encoder_size.outputs:
         output_node(graph, output, ends[output.branch])
@@ -183,8 +210,14 @@ def student_weights(network: Student, answers: Answers, size: int, head: str, ca
     return Weights(arrays, encoder_size, head, "student", "", b"", extras, size, tuple(int(v) for v in answers.points))
 
 
-def export(run: Path, folder: Path, calibration: Calibration | None = None) -> dict[str, Any]:
+def export(
+    run: Path, folder: Path, calibration: Calibration | None = None, crop_scale: float = CROP_SCALE
+) -> dict[str, Any]:
     """Write ``encoder.onnx`` (teacher) or ``encoder.safetensors`` and ``encoder.onnx`` (student), and ``encoder.json``.
+
+    Args:
+        run: of the training. folder: of the files. calibration: of every number.
+        crop_scale: side of the crops that the encoder shall be given, in sizes of the landmarks' box.
 
     Raises:
         TrainingError: there is no trained state, or a file gives other numbers than the network.
@@ -196,19 +229,21 @@ def export(run: Path, folder: Path, calibration: Calibration | None = None) -> d
     assert state is not None
     calibration = calibration or Calibration.none(answers)
     words = {"kind": "smirk-encoder-1", "head": model.name, "pixels": str(state["size"]), "regions": ",".join(REGIONS),
-             "points": ",".join(str(v) for v in answers.points)}  # fmt: skip
+             "points": ",".join(str(v) for v in answers.points), "crop": str(crop_scale)}  # fmt: skip
     files: dict[str, bytes] = {}
     if isinstance(network, Teacher):
         files["encoder.onnx"] = teacher_graph(network, answers, state["size"], words, calibration)
     else:
         assert isinstance(network, Student)
         weights = student_weights(network, answers, state["size"], model.name, calibration)
+        weights = replace(weights, crop_scale=crop_scale)
         half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in weights.arrays.items()}
         extras = {k: v.astype(np.float16) for k, v in weights.extras.items()}
-        small = Weights(half, weights.size, weights.head, "student", "", b"", extras, weights.pixels, weights.vertices)
+        small = replace(weights, arrays=half, extras=extras)
         files = {"encoder.safetensors": small.to_safetensors()}
     report: dict[str, Any] = {
         "kind": state["kind"], "head": model.name, "head_digest": model.digest, "pixels": state["size"],
+        "crop_scale": crop_scale,
         "faces": state["seen"], "minutes": round(state["spent"] / 60, 1), "sha256": {}, "difference_to_torch": {},
     }  # fmt: skip
     crops = np.random.default_rng(0).integers(0, 255, (4, 28, 28, 3), np.uint8).repeat(8, 1).repeat(8, 2)
@@ -232,6 +267,7 @@ def _in_torch(
 ) -> dict[str, Array]:
     image = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
     small = torch.nn.functional.avg_pool2d(image, IMAGE_SIZE // size)
+    network = BothWays(network, answers) if isinstance(network, Teacher) else network
     answer = network(small.to(memory_format=torch.channels_last))
     groups = calibration.apply(answers.groups(answer, clamp=False))
     return {
@@ -246,9 +282,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--calibration", type=Path, help="of training.bundled.calibrate")
+    parser.add_argument("--crop-scale", type=float, default=1.1, help="side of the crops over the landmarks' box")
     given = parser.parse_args(arguments)
     try:
-        report = export(given.run, given.output, Calibration.read(given.calibration) if given.calibration else None)
+        calibration = Calibration.read(given.calibration) if given.calibration else None
+        report = export(given.run, given.output, calibration, given.crop_scale)
     except SmirkError as error:
         print(f"export: {error}", file=sys.stderr)
         return 2

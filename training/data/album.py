@@ -20,9 +20,9 @@ from smirk_core.neural.torch_head import torch_head
 
 from .fit_portraits import GROUPS, REASONS, load_fits
 
-__all__ = ["Album"]
+__all__ = ["ALBUM_SCALE", "Album"]
 
-_WIDE = 2.1  # of the kept square over the landmarks' box: hair and shoulders are there to be pulled in
+ALBUM_SCALE = 2.1  # of the kept square over the landmarks' box: hair and shoulders are there to be pulled in
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,11 @@ class Album:
     @staticmethod
     def load(
         fits: Path, faces: Path, model: HeadModel, size: int, device: torch.device | str = "cpu",
-        limit: int | None = None, part: tuple[int, int] = (0, 1),
+        limit: int | None = None, part: tuple[int, int] = (0, 1), scale: float = 1.4,
     ) -> Album:  # fmt: skip
         """Read portraits for pictures of ``size`` pixels; of many, ``limit`` evenly over the collection.
+
+        Pictures will show ``scale`` landmarks' boxes along a side: the closer, the more pixels of a portrait are kept.
 
         ``part`` (k, n) reads every n-th portrait from the k-th on. Pictures that are gone are counted as rejected.
 
@@ -68,10 +70,10 @@ class Album:
             raise TrainingError(f"No portrait of {fits} can be used.")
         points = torch.cat(marks).numpy()
         low, high = points[..., :2].min(1), points[..., :2].max(1)
-        side = _WIDE * (high - low).mean(1)
+        side = ALBUM_SCALE * (high - low).mean(1)
         middle = (low + high) / 2
-        scale, tx, ty = groups["camera"].T
-        target = max(16, round(size * _WIDE / 1.4))
+        zoom, tx, ty = groups["camera"].T
+        target = max(16, round(size * ALBUM_SCALE / scale))
 
         def square(i: int) -> npt.NDArray[np.uint8] | None:
             try:
@@ -79,8 +81,8 @@ class Album:
                     picture = file.convert("RGB")
             except OSError:
                 return None
-            half = side[i] * scale[i] / 2
-            u, v = scale[i] * middle[i, 0] + tx[i], -scale[i] * middle[i, 1] + ty[i]
+            half = side[i] * zoom[i] / 2
+            u, v = zoom[i] * middle[i, 0] + tx[i], -zoom[i] * middle[i, 1] + ty[i]
             # PIL counts from pixel corners, our places are pixel centres.
             return _square(picture, u + 0.5 - half, v + 0.5 - half, 2 * half, target)
 

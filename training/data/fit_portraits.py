@@ -17,7 +17,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
+import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -120,8 +122,14 @@ def load_fits(path: Path, model: HeadModel) -> dict[str, npt.NDArray[Any]]:
     return fits
 
 
-def fit_portraits(folder: Path, path: Path, processes: int = 2, limit: int | None = None) -> dict[str, int]:
+def fit_portraits(
+    folder: Path, path: Path, processes: int = 2, limit: int | None = None, minutes: float = 1e9
+) -> dict[str, int]:
     """Fit a folder of portraits into ``path``; returns how many there are by reason.
+
+    Args:
+        limit: fit so many only, evenly over the folder.
+        minutes: begin no further part after so many; ``path`` is then not written, and what is left is "to be fitted".
 
     Raises:
         TrainingError: the folder holds no pictures.
@@ -136,16 +144,27 @@ def fit_portraits(folder: Path, path: Path, processes: int = 2, limit: int | Non
     kept = path.with_name(path.name + ".parts")
     parts = [kept / (hashlib.sha256("\n".join([model.digest, *c]).encode()).hexdigest()[:16] + ".npz") for c in chunks]
     todo = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
+    until = time.monotonic() + 60 * minutes
     if len(todo) <= 1 or processes <= 1:
         for done, (chunk, part) in enumerate(todo, 1):
             _fit_part(folder, chunk, part)
             print(f"{done} of {len(todo)} parts", flush=True)
+            if time.monotonic() > until:
+                break
     else:
-        with ProcessPoolExecutor(processes) as pool:
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:  # torch may have threads
             waiting = [pool.submit(_fit_part, folder, chunk, part) for chunk, part in todo]
             for done, future in enumerate(as_completed(waiting), 1):
+                if future.cancelled():
+                    continue
                 future.result()
                 print(f"{done} of {len(todo)} parts", flush=True)
+                if time.monotonic() > until:
+                    for other in waiting:
+                        other.cancel()  # those that run are awaited
+    left = sum(len(c) for c, p in todo if not p.exists())
+    if left:
+        return {"to be fitted": left}
     read = [read_arrays(p) for p in parts]
     fits: dict[str, Any] = {n: np.concatenate([r[n] for r in read]) for n in read[0]}
     fits["reason"] = reject(model, fits)

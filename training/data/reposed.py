@@ -314,7 +314,8 @@ def reposed(
     model = load_head(request.head)
     if request.size % _CELLS:
         raise TrainingError(f"Re-posed pictures have sizes that are multiples of {_CELLS}, not {request.size}.")
-    album = Album.load(Path(fits), Path(faces), model, request.size, request.device, limit)
+    near = min(1.4, sum(crop) / 2)
+    album = Album.load(Path(fits), Path(faces), model, request.size, request.device, limit, scale=near)
     poser = Reposer(model, album, request.size, crop=crop, calm=calm)
     number = request.start
     while True:
