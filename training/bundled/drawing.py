@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,7 @@ def _part(
             if time.time() > until:
                 raise _TimeUp
 
-    try:
+    with suppress(_TimeUp):
         write_bank(
             source, folder, count, size=size, seed=seed, options=options, part=(first, of), progress=progress
         )  # fmt: skip
-    except _TimeUp:
-        pass

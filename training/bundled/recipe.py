@@ -53,7 +53,7 @@ def slice_of(run: Run, *, max_minutes: float = 9.0, only: str = "") -> bool:
     torch.set_num_threads(run.recipe.threads)
     worked = False
     for name in [only] if only else STAGES:
-        if not run.asked(name) or _is_done(run, name):
+        if _is_done(run, name):
             continue
         left = longest - (time.monotonic() - begun) / 60
         if worked and left < 0.2 * longest:
@@ -65,7 +65,7 @@ def slice_of(run: Run, *, max_minutes: float = 9.0, only: str = "") -> bool:
         started, took = time.monotonic(), _notes(run).get(name, {}).get("minutes", 0.0)
         run.folder.mkdir(parents=True, exist_ok=True)
         _note(run, name, took)  # what it is made with, before there is any of it
-        TABLE[name].work(run, 0.9 * left)
+        TABLE[name].work(run, max(0.9 * left, 1e-6))  # a step fits in whatever the time
         _note(run, name, took + (time.monotonic() - started) / 60)
         worked = True
         if not _is_done(run, name):
@@ -74,11 +74,13 @@ def slice_of(run: Run, *, max_minutes: float = 9.0, only: str = "") -> bool:
 
 
 def _is_done(run: Run, name: str) -> bool:
-    """Whether a stage's result is there, as the recipe asks for it.
+    """Whether a stage's result is there, as the recipe asks for it, or not asked for.
 
     Raises:
         TrainingError: it was begun with other settings, or another folder was to have it and has not.
     """
+    if not run.asked(name):
+        return True
     if name in run.recipe.taken:
         if not run.path(name).exists():
             raise TrainingError(f"taken.{name}: there is no {run.path(name)}.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a recipe of the bundled encoder asks for: typed settings of its stages, read from YAML; nothing else is taken."""
+"""What a recipe of the bundled encoder asks for: typed settings of its stages, read from YAML."""
 
 from __future__ import annotations
 

@@ -48,10 +48,12 @@ class Run:
 
     def asked(self, stage: str) -> bool:
         """Whether the recipe has the stage at all."""
-        recipe = self.recipe
+        recipe, calibration = self.recipe, self.recipe.calibration
+        drawn = recipe.bank.draws | (calibration.draws if calibration.use else {})
+        portraits = "reposed" in drawn or recipe.synthesis.minutes > 0 or (calibration.use and calibration.photographs)
         return {
-            "held_out": bool(recipe.held_out.portraits), "synthesis": recipe.synthesis.minutes > 0,
-            "calibration_bank": recipe.calibration.use, "calibration": recipe.calibration.use,
+            "fits": portraits, "held_out": bool(recipe.held_out.portraits), "synthesis": recipe.synthesis.minutes > 0,
+            "calibration_bank": calibration.use, "calibration": calibration.use,
             "student": recipe.student.minutes > 0, "student_export": recipe.student.minutes > 0,
         }.get(stage, True)  # fmt: skip
 
@@ -112,7 +114,7 @@ def _calibration_bank(run: Run, minutes: float) -> None:
 
 
 def _taught(run: Run, kind: str, asked: Teacher | Student, minutes: float) -> None:
-    held_out = run.path("held_out") if run.asked("held_out") else None
+    held_out = run.path("held_out") if run.asked("held_out") and TABLE["held_out"].done(run) else None
     own: dict[str, Any] = (
         {"depth": asked.depth, "widths": asked.widths} if isinstance(asked, Teacher)
         else {"shape_every": asked.shape_every, "teacher": run.path(run.network)}
@@ -137,7 +139,7 @@ def _synthesis(run: Run, minutes: float) -> None:
         "--stop-after", str(minutes), "--threads", str(run.recipe.threads),
     ]  # fmt: skip
     words += [] if asked.cycle else ["--no-cycle"]
-    words += ["--held-out", str(run.path("held_out"))] if run.asked("held_out") else []
+    words += ["--held-out", str(run.path("held_out"))] if run.asked("held_out") and TABLE["held_out"].done(run) else []
     _command(synthesis.main, words, "synthesis")
 
 
@@ -199,7 +201,7 @@ TABLE: dict[str, Stage] = {
     "fits": Stage(_fits, lambda run: run.path("fits").is_file()),
     "bank": Stage(
         _bank, lambda run: _filled(run.path("bank"), run.recipe.bank.draws),
-        lambda run: ["fits"] if "reposed" in run.recipe.bank.draws else [],
+        lambda run: ["fits"],
     ),
     "held_out": Stage(_held_out, lambda run: _filled(run.path("held_out"), run.recipe.held_out.draws)),
     "teacher": Stage(
@@ -225,7 +227,7 @@ TABLE: dict[str, Stage] = {
         lambda run: _made_after(
             run.path("export") / "encoder.json", _state(run, run.network), run.path("calibration")
         ),
-        lambda run: [run.network, *(["calibration"] if run.recipe.calibration.use else [])], quick=True,
+        lambda run: [run.network, "calibration"], quick=True,
     ),
     "student": Stage(
         lambda run, minutes: _taught(run, "student", run.recipe.student, minutes),
@@ -235,7 +237,7 @@ TABLE: dict[str, Stage] = {
     "student_export": Stage(
         _student_export,
         lambda run: _made_after(run.path("student_export") / "encoder.json", _state(run, "student")),
-        lambda run: ["student", *(["fits", "calibration_bank"] if run.recipe.calibration.use else [])], quick=True,
+        lambda run: ["student", "fits", "calibration_bank"], quick=True,
     ),
 }  # fmt: skip
 assert tuple(TABLE) == STAGES

@@ -33,6 +33,7 @@ from ..data.bank import Bank
 from ..watch import grid
 from .answers import Answers
 from .synthesis_photos import Photos
+from .states import widths_of
 from .synthesis_stage import Settings, Stage
 from .train import begin_from, check, make, read_state
 from .views import Views
@@ -71,11 +72,11 @@ def train(
     bank, model = Bank.open(folder), load_head("open")
     if bank.size != first["size"]:
         raise TrainingError(f"The bank's pictures have {bank.size} pixels, those of {start} {first['size']}.")
-    kind: dict[str, Any] = {k: first[k] for k in ("kind", "size", "depth")}
+    kind: dict[str, Any] = {k: first[k] for k in ("kind", "size", "depth")} | {"widths": list(widths_of(first))}
     answers = Answers(model)
 
     def blank() -> nn.Module:
-        network = make(kind["kind"], answers, kind["size"], tuple(kind["depth"]))
+        network = make(kind["kind"], answers, kind["size"], tuple(kind["depth"]), tuple(kind["widths"]))
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     network = blank()
