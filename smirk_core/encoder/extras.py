@@ -24,6 +24,7 @@ __all__ = [
     "dense_points",
     "extra_outputs",
     "points_of",
+    "region_masks",
     "vertex_embedding",
 ]
 
@@ -107,6 +108,19 @@ def dense_points(model: HeadModel, count: int = DENSE_POINTS) -> npt.NDArray[np.
         chosen[k] = int(far.argmax())
         far = np.minimum(far, np.linalg.norm(at - at[chosen[k]], axis=1) * fine)
     return np.sort(face[chosen])
+
+
+def region_masks(model: HeadModel) -> npt.NDArray[np.bool_]:
+    """(R, V) which vertices belong to each of :data:`REGIONS`; most belong to none."""
+    at = model.template
+    named = {n: model.regions[n] for n in ("brows", "eyes", "nose", "lips")}
+    chin = model.regions["face"] & (at[:, 1] < at[named["lips"], 1].mean() - 0.012) & ~named["lips"]
+    left = at[:, 0] > 0
+    rows = {
+        "brows": named["brows"], "left eye": named["eyes"] & left, "right eye": named["eyes"] & ~left,
+        "nose": named["nose"], "mouth": named["lips"], "jaw": chin,
+    }  # fmt: skip
+    return np.stack([rows[n] for n in REGIONS])
 
 
 def vertex_embedding(model: HeadModel, vertices: npt.NDArray[Any]) -> LandmarkEmbedding:

@@ -19,6 +19,7 @@ from ..heads.landmark_sets import MEDIAPIPE_105
 from ..heads.parameters import ARKIT_NAMES
 from ..heads.rotation import matrix_from_rotvec, rotvec_from_matrix
 from .gauss_newton import FrameProblem, Smoothness
+from .hidden_regions import trust_of_landmarks, trust_of_motion, trust_of_regions
 from .landmark_model import FrameLayout, LandmarkModel
 
 if TYPE_CHECKING:
@@ -249,11 +250,18 @@ class ClipProblem:
     ) -> tuple[Floats, Floats]:
         """Mean and spread (N, P) once the encoder has been heard.
 
-        What the learned model of the detector says is weighed against it. The spread among people only fills up what
+        What the learned model of the detector says is weighed against it, less where the encoder sees a region hidden;
+        there the landmarks themselves count less as well. The spread among people only fills up what
         the encoder is unsure of: an encoder has learned that spread too.
         """
         mean, spread = mean.copy(), spread.copy()
         settings = self.settings
+        if measured.visibility is not None:
+            trust = trust_of_regions(measured.visibility)
+            self.trust = self.trust * trust_of_landmarks(self.model, self.embedding, trust).astype(np.float32)
+            if learned:
+                for name, share in trust_of_motion(self.model, trust).items():
+                    spread[:, self.layout[name]] /= np.sqrt(share)
         turned = matrix_from_rotvec(measured.groups["rotation"].astype(np.float64)) @ self.base.T
         errors: dict[str, tuple[Floats, Floats | float]] = {
             "rotation": (rotvec_from_matrix(turned), settings.encoder_rotation),

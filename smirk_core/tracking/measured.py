@@ -14,6 +14,7 @@ from ..take import Take
 from .crop import CROP_SIZE, cameras_to_frame
 from .crop_encoder import EncodedFaces
 from .gaps import bridge
+from .hidden_regions import trust_of_motion, trust_of_regions
 
 __all__ = ["Measured", "faithful_groups", "frame_parameters", "measured_parameters", "network_arrays"]
 
@@ -61,6 +62,7 @@ def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
     """SMIRK's outputs as groups of a take of this head; nothing is smoothed or changed, only renamed and padded.
 
     What an encoder of ours says of expressions is kept within the head's range: a network does not know where it ends.
+    What it says of regions that it does not see is drawn to rest: a face that nobody sees most often does nothing.
     """
     outputs = encoded.outputs
     groups = {
@@ -75,6 +77,8 @@ def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
         return Measured(identity, groups)
     groups["expression"] = groups["expression"].clip(*head.expression_range)
     groups["eyes"] = outputs["gaze_params"]
+    trust = trust_of_motion(head, trust_of_regions(outputs["region_visibility"]))
+    groups |= {name: groups[name] * share.astype(np.float32) for name, share in trust.items()}
     sizes = {"expression": head.expression_size, "eyelids": 2, "jaw": 3, "eyes": 4}
     parts = np.split(outputs["sigma_params"], np.cumsum(list(sizes.values()))[:-1], axis=1)
     half = CROP_SIZE / 2  # the crop spans [-1, 1]; as in cameras_to_frame, its middle is pixel 112

@@ -171,6 +171,7 @@ def test_measured_parameters_in_the_units_of_a_take():
     outputs["cam"][:] = (8.0, 0.01, -0.02)
     outputs["expression_params"][:] = 1.5
     outputs["sigma_params"] = np.arange(48, dtype=np.float32)[None] + 1
+    outputs["region_visibility"][:] = 0.99
     outputs["points"][:] = (0.25, -0.5, 0, 0)
     outputs["point_sigma"][:] = 0.1
     found = measured_parameters(EncodedFaces(outputs, crop.matrix[None], (5, 6)), head)
@@ -180,6 +181,10 @@ def test_measured_parameters_in_the_units_of_a_take():
     np.testing.assert_allclose(found.points[0], wanted, atol=1e-4)
     np.testing.assert_allclose(found.point_error, 0.1 * 112 / crop.matrix[0, 0], rtol=1e-6)
     assert found.vertices.tolist() == [5, 6]
+    outputs["region_visibility"][:, REGIONS.index("mouth")] = 0.01  # unseen, it is drawn to rest
+    covered = measured_parameters(EncodedFaces(outputs, crop.matrix[None], (5, 6)), head).groups["expression"][0]
+    value = dict(zip(head.expression_names, covered, strict=True))
+    assert value["mouthSmileLeft"] < 0.4 and value["browInnerUp"] > 0.9
     kept = network_arrays(EncodedFaces(outputs, crop.matrix[None], (5, 6)), np.zeros(1))
     assert {"expression_params", "gaze_params", "sigma_params", "region_visibility"} <= set(kept)
     assert not {"points", "point_sigma"} & set(kept)  # their size

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smirk_core.encoder.extras import DENSE_POINTS, REGIONS, dense_points
+from smirk_core.encoder.extras import DENSE_POINTS, REGIONS, dense_points, region_masks
 from smirk_core.heads.arkit import arkit_from_groups
 from smirk_core.heads.decode import decode
 from smirk_core.heads.head_model import HeadModel
@@ -87,7 +87,7 @@ class Answers:
         mean[self.parts["points"].columns] = self._mean_places().reshape(-1)
         scale[self.parts["points"].columns] = 0.15
         self.mean, self.scale = mean.to(device), scale.to(device)
-        self.regions = self._regions(model).to(device)  # (R, P) bool
+        self.regions = torch.from_numpy(region_masks(model)[:, self.points]).to(device)  # (R, P) bool
         self.motion = self._motion(model).to(device)  # (expression + 9, 3 P) metres a unit
 
     def _mean_places(self) -> Tensor:
@@ -96,18 +96,6 @@ class Answers:
         middle = points.amin(1) / 2 + points.amax(1) / 2
         camera = torch.tensor([[_CAMERA[0][0], -float(middle[0, 0]), -float(middle[0, 1])]])
         return project_crop(points, camera)[0, :, :2]
-
-    def _regions(self, model: HeadModel) -> Tensor:
-        """Which dense points speak for each region of :data:`REGIONS`."""
-        at = model.template[self.points]
-        named = {n: model.regions[n][self.points] for n in ("brows", "eyes", "nose", "lips")}
-        chin = (at[:, 1] < model.template[model.regions["lips"], 1].mean() - 0.012) & ~named["lips"]
-        left = at[:, 0] > 0
-        rows = {
-            "brows": named["brows"], "left eye": named["eyes"] & left, "right eye": named["eyes"] & ~left,
-            "nose": named["nose"], "mouth": named["lips"], "jaw": chin,
-        }  # fmt: skip
-        return torch.from_numpy(np.stack([rows[n] for n in REGIONS]))
 
     def _motion(self, model: HeadModel) -> Tensor:
         """How far each number of the face groups moves each dense point of the mean head, by its unit."""
