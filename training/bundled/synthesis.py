@@ -32,10 +32,10 @@ from smirk_core.heads.library import load_head
 from ..data.bank import Bank
 from ..watch import grid
 from .answers import Answers
+from .states import begin_from, make, read_state, widths_of
 from .synthesis_photos import Photos
-from .states import widths_of
 from .synthesis_stage import Settings, Stage
-from .train import begin_from, check, make, read_state
+from .train import check
 from .views import Views
 
 __all__ = ["main", "train"]

@@ -52,7 +52,7 @@ class Settings:
         seed: of all random numbers.
     """
 
-    batch: int = 24
+    batch: int = 16
     rate: float = 2e-4
     generator_rate: float = 2e-3
     floor: float = 0.02
@@ -63,10 +63,10 @@ class Settings:
     cycle: bool = True
     synthesis: bool = True
     weights: tuple[tuple[str, float], ...] = (
-        ("bank", 1.0), ("photometric", 1.0), ("structure", 0.3),
-        ("cycle_expression", 1.0), ("cycle_jaw", 1.0), ("cycle_eyelids", 0.1), ("cycle_identity", 0.01),
+        ("bank", 1.0), ("photometric", 10.0), ("structure", 3.0),
+        ("cycle_expression", 10.0), ("cycle_jaw", 10.0), ("cycle_eyelids", 0.2), ("cycle_identity", 0.1),
     )  # fmt: skip
-    decay: float = 0.998
+    decay: float = 0.995
     seed: int = 0
 
 
