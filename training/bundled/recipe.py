@@ -27,8 +27,7 @@ from smirk_core.errors import SmirkError, TrainingError
 from smirk_core.export.atomic import atomic
 
 from .recipe_settings import STAGES, ablation, load_recipe
-from .stages import TABLE, Run
-from .states import read_state
+from .stages import TABLE, Run, taught
 
 __all__ = ["main", "slice_of"]
 
@@ -111,9 +110,9 @@ def _notes(run: Run) -> dict[str, Any]:
 def _note(run: Run, name: str, minutes: float) -> None:
     """Write down what a stage was asked for, and what it has taken."""
     said: dict[str, Any] = {"settings": run.settings(name), "minutes": round(minutes, 2)}
-    state = read_state(run.path(name)) if name in _TAUGHT else None
-    if state is not None:
-        said |= {"trained_minutes": round(state["spent"] / 60, 2), "faces_seen": state["seen"]}
+    if name in _TAUGHT:
+        spent, seen = taught(run, name)
+        said |= {"trained_minutes": round(spent, 2), "faces_seen": seen}
     with atomic(run.folder / "recipe.json") as path:
         path.write_text(json.dumps(_notes(run) | {name: said}, indent=1) + "\n", encoding="utf-8")
 
@@ -146,9 +145,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left_out = ablation(_ABLATIONS, given.ablation, given.of) if given.ablation else []
         run = Run(load_recipe(given.recipe, [*left_out, *overrides]), given.folder)
         done = slice_of(run, max_minutes=given.max_minutes, only=stages[0] if stages else "")
-    except SmirkError as error:
+    except (SmirkError, OSError) as error:
         print(f"recipe: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Stopped; what is whole is kept.", file=sys.stderr)
+        return 1
     print("Everything is done." if done else "More to do: start the same command again.")
     return 0 if done else 3
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from .recipe_settings import STAGES, Draw, Recipe, Student, Teacher
 from .states import read_state
 from .train import train
 
-__all__ = ["TABLE", "Run", "Stage"]
+__all__ = ["TABLE", "Run", "Stage", "taught"]
 
 _FILES = {"fits": "fits.npz", "calibration": "calibration.json", "export": "files", "student_export": "student_files"}
 
@@ -126,9 +127,23 @@ def _taught(run: Run, kind: str, asked: Teacher | Student, minutes: float) -> No
     )  # fmt: skip
 
 
+@lru_cache(maxsize=16)
+def _read(path: Path, changed: int) -> tuple[float, int]:
+    """Seconds and faces that a state has had; ``changed`` tells its versions apart."""
+    state = read_state(path.parent)
+    return (0.0, 0) if state is None else (float(state["spent"]), int(state["seen"]))
+
+
+def taught(run: Run, stage: str) -> tuple[float, int]:
+    """Minutes and faces that a training has had."""
+    path = _state(run, stage)
+    seconds, seen = _read(path, path.stat().st_mtime_ns) if path.is_file() else (0.0, 0)
+    return seconds / 60, seen
+
+
 def _is_taught(run: Run, stage: str, minutes: float, faces: int = 0) -> bool:
-    state = read_state(run.path(stage))
-    return state is not None and (state["spent"] >= 60 * minutes or 0 < faces <= state["seen"])
+    spent, seen = taught(run, stage)
+    return spent >= minutes or 0 < faces <= seen
 
 
 def _synthesis(run: Run, minutes: float) -> None:
