@@ -12,15 +12,14 @@ import numpy.typing as npt
 
 from ..encoder.extras import vertex_embedding
 from ..errors import MediaError
-from ..heads.arkit import groups_from_arkit
 from ..heads.decode import landmark_points
 from ..heads.head_model import HeadModel, LandmarkEmbedding
 from ..heads.landmark_sets import MEDIAPIPE_105
-from ..heads.parameters import ARKIT_NAMES
 from ..heads.rotation import matrix_from_rotvec, rotvec_from_matrix
 from .gauss_newton import FrameProblem, Smoothness
 from .hidden_regions import trust_of_landmarks, trust_of_motion, trust_of_regions
 from .landmark_model import FrameLayout, LandmarkModel
+from .landmark_prior import LandmarkEstimate
 
 if TYPE_CHECKING:
     from .landmark_prior import LandmarkPrior
@@ -211,18 +210,15 @@ class ClipProblem:
     def learned_prior(self, prior: LandmarkPrior, neutral: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Mean and spread (N, P) from the learned model of the detector, and its raw weights (N, 52)."""
         parts = [prior.predict(part, neutral=neutral, detector=self.detector) for part in _blocks(self.landmarks)]
-        weights, sigma = np.concatenate([p.weights for p in parts]), np.concatenate([p.sigma for p in parts])
+        estimate = LandmarkEstimate(
+            *(np.concatenate(v) for v in zip(*((p.weights, p.sigma) for p in parts), strict=True))
+        )
         mean, spread = self.default_prior()
-        centre = groups_from_arkit(self.model, weights)
-        unit = np.eye(len(ARKIT_NAMES))
-        jacobian = groups_from_arkit(self.model, unit)  # rows: weights, columns: group entries
-        for name in ("expression", "eyelids", "jaw", "eyes"):
-            block = self.layout[name]
-            variance = sigma**2 @ jacobian[name] ** 2 / self.settings.prior_confidence
-            known = (jacobian[name] ** 2).sum(0) > 0
-            mean[:, block] = np.where(known, centre[name], mean[:, block])
-            spread[:, block] = np.where(known, np.sqrt(variance), spread[:, block])
-        return mean, spread, weights
+        for name, (centre, sigma) in estimate.groups(self.model).items():
+            block, known = self.layout[name], np.isfinite(sigma)
+            mean[:, block] = np.where(known, centre, mean[:, block])
+            spread[:, block] = np.where(known, sigma / np.sqrt(self.settings.prior_confidence), spread[:, block])
+        return mean, spread, estimate.weights
 
     def start_from(self, measured: Measured) -> None:
         """Start every frame at the encoder's pose where the landmarks agree with it better than with their own fit."""

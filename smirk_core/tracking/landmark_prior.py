@@ -23,6 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import AssetError
+from ..heads.arkit import groups_from_arkit
+from ..heads.head_model import HeadModel
+from ..heads.parameters import ARKIT_NAMES
 from ..heads.rotation import rotvec_from_matrix
 
 __all__ = [
@@ -53,6 +56,17 @@ class LandmarkEstimate:
 
     weights: Floats
     sigma: Floats
+
+    def groups(self, model: HeadModel) -> dict[str, tuple[Floats, Floats]]:
+        """Means and standard deviations, (N, size) each, of the moving groups; NaN where no weight moves a number."""
+        jacobian = groups_from_arkit(model, np.eye(len(ARKIT_NAMES)))  # rows: weights, columns: group entries
+        means = groups_from_arkit(model, self.weights)
+        out = {}
+        for name in ("expression", "eyelids", "jaw", "eyes"):
+            square = jacobian[name] ** 2
+            known = np.where(square.sum(0) > 0, 1.0, np.nan)
+            out[name] = means[name] * known, np.sqrt(self.sigma**2 @ square) * known
+        return out
 
 
 @dataclass(frozen=True)

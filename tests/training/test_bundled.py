@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from smirk_core.neural.mesh_render import project_crop  # noqa: E402
 from smirk_core.neural.torch_head import torch_head  # noqa: E402
 from training.bundled import calibrate, export, objective  # noqa: E402
 from training.bundled.answers import Answers  # noqa: E402
+from training.bundled.beside import encoder_share  # noqa: E402
 from training.bundled.networks import Student, Teacher  # noqa: E402
 from training.bundled.train import load_network, read_state, train  # noqa: E402
 from training.bundled.views import Views, cover  # noqa: E402
@@ -230,3 +233,50 @@ def test_calibration_stretches_what_is_seen_and_cuts_what_is_not_there(answers, 
     found = calibrate.calibrate(Shy(), answers, Bank.open(folder))
     assert np.median(found.gain["expression"]) > 1.3 and found.gain["expression"].max() <= 2
     assert (found.rest["expression"] >= 0).all() and found.rest["expression"].mean() > 0.01
+
+
+def test_the_share_of_two_witnesses_is_the_best_one():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(400, 3))
+    good, bad = truth + 0.1 * rng.normal(size=truth.shape), truth + 0.5 * rng.normal(size=truth.shape)
+    share = encoder_share(good, bad, truth)
+    assert (share > 0.9).all() and (encoder_share(bad, good, truth) < 0.1).all()
+    alike = truth + 0.3 * rng.normal(size=truth.shape)
+    share = encoder_share(alike, bad, truth)
+    for other in (share - 0.05, share + 0.05):  # no other share comes nearer
+        best, worse = (np.square(bad + w * (alike - bad) - truth).sum() for w in (share, other))
+        assert best < worse
+
+
+def test_an_encoder_that_sees_more_than_landmarks_counts_for_more(answers, tmp_path):
+    pytest.importorskip("mediapipe.python.solutions")  # gone from later releases
+    from training.bundled.beside import beside_landmarks
+
+    write_bank("synthetic", tmp_path, 72, size=224, options={"crop": [1.6, 1.8]})
+    bank = Bank.open(tmp_path)
+    truth = answers.truth(bank.groups(np.arange(len(bank))))[0]
+
+    class Knows(torch.nn.Module):
+        """Says the truth, with an error of ``amount`` units."""
+
+        amount = 0.0
+        seen = 0
+
+        def forward(self, image):
+            rows = torch.arange(self.seen, self.seen + len(image))
+            self.seen += len(image)
+            out = torch.zeros(len(image), answers.size)
+            out[:, : truth.shape[1]] = truth[rows] + self.amount * torch.randn(truth[rows].shape)
+            return out
+
+    typical = {}
+    for amount in (0.0, 3.0):
+        network = Knows()
+        network.amount = amount
+        plain = calibrate.Calibration.none(answers)
+        plain = replace(plain, typical={n: np.zeros_like(v) for n, v in plain.gain.items()})
+        found = beside_landmarks(network, answers, bank, 112, plain, 1.1)
+        assert (found.typical["jaw"][2], found.rest) == (0.0, plain.rest)  # landmarks say nothing of a rolling jaw
+        typical[amount] = found.typical
+    for name in ("expression", "eyelids", "eyes"):
+        assert typical[3.0][name].mean() - typical[0.0][name].mean() > 1.5, name

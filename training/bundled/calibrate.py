@@ -172,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--fits", type=Path, help="of training.data.fit_portraits, for photographs at rest")
     parser.add_argument("--faces", type=Path, help="the folder that the fits were made from")
+    parser.add_argument("--beside", type=Path, help="bank with room around the heads, to weigh against landmarks on")
     parser.add_argument("--crop-scale", type=float, default=1.1, help="as given to the export")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args(arguments)
@@ -184,6 +185,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         network = load_network(given.run, answers)
         network = BothWays(network, answers) if isinstance(network, Teacher) else network  # as it will be asked
         found = calibrate(network, answers, bank, calm=calm)
+        if given.beside:
+            from .beside import beside_landmarks  # the detector is asked for nothing else here
+
+            wide = Bank.open(given.beside)
+            found = beside_landmarks(network, answers, wide, bank.size, found, given.crop_scale)
         with atomic(given.output) as path:
             lists = {k: {n: v.tolist() for n, v in getattr(found, k).items()} for k in _KEYS}
             path.write_text(json.dumps(lists), encoding="utf-8")
