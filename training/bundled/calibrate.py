@@ -49,6 +49,7 @@ _LARGEST_GAIN = 2.0  # of what is seen well; what is hardly seen is left small
 OWN = 0.35  # how much of a face's own uncertainty is kept, of its logarithm
 _STILL = 0.02
 _CALM = 0.6  # sum of the weights of a portrait that counts as being at rest
+_QUIET = 0.9  # of the people at rest, how many shall be read as doing nothing
 _KEYS = ("rest", "gain", "typical", "said")
 
 
@@ -120,7 +121,8 @@ def calibrate(
             if not signed and still.sum() > 32:
                 low[k] = max(float(np.quantile(found[still, k], 0.4)), 0.0)
                 if resting:
-                    low[k] = max(low[k], float(resting[name][:, k].double().mean()))
+                    calmest = resting[name][:, k].double().numpy()
+                    low[k] = max(low[k], float(np.quantile(calmest, _QUIET)))
             value = found[:, k] - low[k] if signed else np.maximum(found[:, k] - low[k], 0)
             spread = ((wanted[:, k] - wanted[:, k].mean()) ** 2).sum()
             slope = ((value - value.mean()) * (wanted[:, k] - wanted[:, k].mean())).sum() / max(spread, 1e-9)
