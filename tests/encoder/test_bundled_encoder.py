@@ -38,7 +38,7 @@ def encoder(head):
 
 
 @pytest.fixture(scope="module")
-def seen(head):
+def seen(encoder):
     """Frames of the demo clip as crops, their matrices, and the performance that was drawn."""
     truth = load_take(DEMO / "demo.take.npz")
     rows = np.arange(0, len(truth), 6)
@@ -46,8 +46,8 @@ def seen(head):
     groups = truth.parameters()
     crops, matrices = [], []
     for row in rows:
-        scale, tx, ty = groups["camera"][row]  # the face is some 26 cm of the crop wide; where the origin lands
-        side = 0.26 * scale
+        scale, tx, ty = groups["camera"][row]  # a face's landmarks are some 13 cm wide and high
+        side = 0.13 * encoder.crop_scale * scale
         k = (IMAGE_SIZE - 1) / side
         crop = CropTransform(np.array([[k, 0, 112 - k * tx], [0, k, 112 - k * ty], [0, 0, 1.0]]))
         crops.append(crop.apply(frames[int(row)]))
@@ -78,7 +78,7 @@ def test_it_knows_what_is_covered(encoder, seen):
     crops = seen[0]
     open_ = encoder.encode(crops)["region_visibility"]
     covered = crops.copy()
-    covered[:, 125:, :] = (200, 160, 140)  # the lower half of the face
+    covered[:, 118:, 10:214] = (60, 70, 90)  # a scarf over the lower half of the face
     hidden = encoder.encode(covered)["region_visibility"]
     mouth, brows = 4, 0
     assert open_.mean() > 0.8
