@@ -54,6 +54,8 @@ class SolveSettings:
         encoder_jaw: radians, its error on jaw angles. encoder_eyelids: its error on lid closure.
         encoder_rotation: radians, its error on how the head is turned.
         encoder_identity: its error on identity coefficients (of unit variance among people), over a whole clip.
+        disagreement: how much of the square of their difference is added to the squared errors of an encoder and of
+            the learned model, where they speak of the same number.
         encoder_points: solve for the encoder's dense points instead of the detector's landmarks, where it has them.
         encoder_confidence: how much more an encoder counts that states its own uncertainty than it says; then the
             first three numbers are not used. Like the learned model it stands against a landmark term that would
@@ -75,6 +77,7 @@ class SolveSettings:
     encoder_rotation: float = 0.1
     encoder_identity: float = 0.5
     encoder_confidence: float = 10.0
+    disagreement: float = 0.01
     encoder_points: bool = False
 
 
@@ -247,17 +250,17 @@ class ClipProblem:
         """Mean and spread (N, P) once the encoder has been heard.
 
         What the learned model of the detector says is weighed against it, less where the encoder sees a region hidden;
-        there the landmarks themselves count less as well. The spread among people only fills up what
-        the encoder is unsure of: an encoder has learned that spread too.
+        there the landmarks themselves count less as well. Where the two contradict each other, at least one is wrong
+        about how sure it is: the more they do, the less their own word for it decides, and they meet in the middle.
+        The spread among people only fills up what the encoder is unsure of: an encoder has learned that spread too.
         """
         mean, spread = mean.copy(), spread.copy()
         settings = self.settings
+        shares: dict[str, Floats] = {}
         if measured.visibility is not None:
             trust = trust_of_regions(measured.visibility)
             self.trust = self.trust * trust_of_landmarks(self.model, self.embedding, trust).astype(np.float32)
-            if learned:
-                for name, share in trust_of_motion(self.model, trust).items():
-                    spread[:, self.layout[name]] /= np.sqrt(share)
+            shares = trust_of_motion(self.model, trust)
         turned = matrix_from_rotvec(measured.groups["rotation"].astype(np.float64)) @ self.base.T
         errors: dict[str, tuple[Floats, Floats | float]] = {
             "rotation": (rotvec_from_matrix(turned), settings.encoder_rotation),
@@ -272,6 +275,14 @@ class ClipProblem:
             errors[name] = measured.groups[name], stated.astype(np.float64) / np.sqrt(settings.encoder_confidence)
         for name, (values, error) in errors.items():
             block = self.layout[name]
+            if learned and name in measured.spread:
+                doubt = settings.disagreement * (values - mean[:, block]) ** 2
+                share = shares.get(name, 1.0)
+                heard, seen = share / (spread[:, block] ** 2 + doubt), 1 / (error**2 + doubt)
+                # Together they stay as sure as they were: doubt moves the estimate, and does not hand it to the
+                # landmarks, which know no expression.
+                whole = (share / spread[:, block] ** 2 + 1 / error**2) / (heard + seen)
+                spread[:, block], error = 1 / np.sqrt(whole * heard), 1 / np.sqrt(whole * seen)
             before = 1 / spread[:, block] ** 2
             if not learned:  # certainty is never less than that of knowing people, but that is not counted twice
                 before = np.maximum(before - 1 / error**2, 0.0)

@@ -11,6 +11,7 @@ import pytest
 from smirk_core.encoder.extras import REGIONS, region_masks
 from smirk_core.heads.decode import decode, landmark_points, project
 from smirk_core.heads.library import load_head
+from smirk_core.tracking.clip_problem import ClipProblem, SolveSettings
 from smirk_core.tracking.hidden_regions import trust_of_landmarks, trust_of_motion, trust_of_regions
 from smirk_core.tracking.measured import Measured
 from smirk_core.tracking.observations import Observations
@@ -86,3 +87,33 @@ def test_the_solve_does_not_believe_landmarks_of_a_hidden_mouth(head):
     for name, visibility in (("open", OPEN), ("hidden", hidden("mouth", "jaw"))):
         said[name] = solve_clip(head, seen, measured=replace(measured, visibility=visibility)).groups["jaw"][0, 0]
     assert said["hidden"] < 0.35 * said["open"] and said["open"] > 0.1
+
+
+def test_witnesses_who_contradict_each_other_meet_in_the_middle(head):
+    """A confident zero from the landmarks must not silence an encoder that sees a sneer, nor the other way round."""
+    groups = {n: np.zeros((1, s)) for n, s in (("identity", head.identity_size), ("expression", head.expression_size),
+              ("jaw", 3), ("eyes", 4), ("eyelids", 2), ("rotation", 3))}  # fmt: skip
+    marks = landmark_points(head, decode(head, groups).vertices, head.landmarks["mediapipe_478"])
+    camera = np.array([[1800.0, 256, 256]])
+    pixels = np.concatenate([project(marks, camera)[..., :2], -1800 * marks[..., 2:]], -1)
+    seen = Observations(np.zeros(1), pixels.astype(np.float32), np.ones(1, np.float32), 512, 512, "facemesh")
+    quiet = {n: groups[n].copy() for n in ("jaw", "eyes", "eyelids", "expression", "rotation")} | {"camera": camera}
+    sneer = head.expression_names.index("noseSneerLeft")
+    spread = {n: np.full_like(quiet[n], 0.2) for n in ("jaw", "eyes", "eyelids", "expression")}
+    measured = Measured(np.zeros(head.identity_size), quiet, spread, OPEN)
+    said: dict[float, list[float]] = {}
+    for doubt in (0.0, 0.01):
+        clip = ClipProblem(head, seen, SolveSettings(disagreement=doubt))
+        block = clip.layout["expression"]
+        before, width = clip.default_prior()
+        width[:, block] = 0.03  # the landmarks are sure of nothing going on
+        said[doubt] = []
+        for value in (0.02, 0.8):
+            quiet["expression"][0, sneer] = value
+            mean, after = clip.with_measured(measured, before, width, learned=True)
+            said[doubt].append(mean[0, block][sneer] / value)
+            together = 1 / (1 / 0.03**2 + clip.settings.encoder_confidence / 0.2**2)
+            assert after[0, block][sneer] == pytest.approx(np.sqrt(together), rel=1e-6)  # as sure as before
+    assert said[0.0][0] == pytest.approx(said[0.0][1])  # shares by their word alone
+    assert said[0.01][0] == pytest.approx(said[0.0][0], rel=0.05)  # where they agree nothing changes
+    assert said[0.01][1] > 1.5 * said[0.0][1] and said[0.01][1] < 0.55

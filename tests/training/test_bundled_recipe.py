@@ -66,7 +66,7 @@ def test_shipped_recipes_and_their_ablations_are_read(kind):
     whole = load_recipe(path)
     assert whole.bank.draws["reposed"].count > whole.bank.draws["synthetic"].count > 0
     for name in ("without_reposed", "without_synthetic", "without_synthesis", "without_cycle",
-                 "without_neutral_calibration"):  # fmt: skip
+                 "without_neutral_calibration", "with_synthesis"):  # fmt: skip
         changed = load_recipe(path, ablation(leave_out, name, Path("runs/whole")))
         assert changed != whole and changed.student.minutes == 0 and set(changed.taken) <= set(STAGES)
         assert all(folder == str(Path("runs/whole")) for folder in changed.taken.values())

@@ -110,12 +110,16 @@ class Calibration:
         use: False ships what the network says as it is.
         photographs: also look at portraits at rest.
         draws: fresh faces with truth, as of :class:`Bank`.
+        beside: larger ones of ``beside_size`` pixels, with room around, on which the encoder is weighed against the
+            landmark detector; none leaves its uncertainties as the draws say.
         crop_scale: side of the crops over the landmarks' box, here and in the files.
     """
 
     use: bool = True
     photographs: bool = True
     draws: dict[str, Draw] = field(default_factory=dict)
+    beside: dict[str, Draw] = field(default_factory=dict)
+    beside_size: int = 280
     crop_scale: float = 1.1
 
 

@@ -22,6 +22,7 @@ from .train import train
 
 __all__ = ["TABLE", "Run", "Stage", "taught"]
 
+_BESIDE = "beside"  # in the folder of the calibration's bank
 _FILES = {"fits": "fits.npz", "calibration": "calibration.json", "export": "files", "student_export": "student_files"}
 
 
@@ -64,14 +65,17 @@ class Run:
         section = {"calibration_bank": "calibration", "student_export": "export"}.get(stage, stage)
         out: dict[str, Any] = {k: v for k, v in as_dict(getattr(recipe, section)).items() if k != "processes"}
         if section == "calibration":
-            kept = ("draws",) if stage == "calibration_bank" else ("photographs", "crop_scale")
+            kept = ("draws", "beside", "beside_size") if stage == "calibration_bank" else ("photographs", "crop_scale")
             out = {k: out[k] for k in kept}
         if section == "export":
             out |= {"use": recipe.calibration.use, "crop_scale": recipe.calibration.crop_scale}
         return out | {"size": recipe.size}
 
 
-def _fill(run: Run, bank: Path, draws: dict[str, Draw], fits: Path, portraits: str, jobs: int, minutes: float) -> None:
+def _fill(
+    run: Run, bank: Path, draws: dict[str, Draw], fits: Path, portraits: str, jobs: int, minutes: float,
+    size: int | None = None,
+) -> None:  # fmt: skip
     until = time.monotonic() + 60 * minutes
     for source, draw in draws.items():
         left = (until - time.monotonic()) / 60
@@ -79,7 +83,7 @@ def _fill(run: Run, bank: Path, draws: dict[str, Draw], fits: Path, portraits: s
             continue
         own = {"fits": str(fits), "faces": portraits} if source == "reposed" else {}
         fill(
-            bank, source, draw.count, size=run.recipe.size, seed=draw.seed, options=own | draw.options,
+            bank, source, draw.count, size=size or run.recipe.size, seed=draw.seed, options=own | draw.options,
             processes=jobs, minutes=left,
         )  # fmt: skip
 
@@ -109,9 +113,16 @@ def _held_out(run: Run, minutes: float) -> None:
 
 
 def _calibration_bank(run: Run, minutes: float) -> None:
-    draws, bank = run.recipe.calibration.draws, run.recipe.bank
-    folder, portraits = run.path("calibration_bank"), run.recipe.fits.portraits
-    _fill(run, folder, draws, run.path("fits"), portraits, bank.processes, minutes)
+    asked, jobs, portraits = run.recipe.calibration, run.recipe.bank.processes, run.recipe.fits.portraits
+    folder, fits, until = run.path("calibration_bank"), run.path("fits"), time.monotonic() + 60 * minutes
+    _fill(run, folder, asked.draws, fits, portraits, jobs, minutes)
+    left = (until - time.monotonic()) / 60
+    _fill(run, folder / _BESIDE, asked.beside, fits, portraits, jobs, left, asked.beside_size)
+
+
+def _calibration_bank_is_there(run: Run) -> bool:
+    folder, asked = run.path("calibration_bank"), run.recipe.calibration
+    return _filled(folder, asked.draws) and _filled(folder / _BESIDE, asked.beside)
 
 
 def _taught(run: Run, kind: str, asked: Teacher | Student, minutes: float) -> None:
@@ -163,6 +174,9 @@ def _calibrated(run: Run, network: Path, output: Path) -> None:
     words = [str(network), "--bank", str(run.path("calibration_bank")), "-o", str(output)]
     words += ["--crop-scale", str(asked.crop_scale)]
     words += ["--fits", str(run.path("fits")), "--faces", portraits] if asked.photographs else []
+    words += (
+        ["--beside", str(run.path("calibration_bank") / _BESIDE)] if any(d.count for d in asked.beside.values()) else []
+    )
     _command(calibrate.main, words, "calibration")
 
 
@@ -229,7 +243,7 @@ TABLE: dict[str, Stage] = {
         lambda run: ["fits", "bank", "teacher"],
     ),
     "calibration_bank": Stage(
-        _calibration_bank, lambda run: _filled(run.path("calibration_bank"), run.recipe.calibration.draws),
+        _calibration_bank, _calibration_bank_is_there,
         lambda run: ["fits"],
     ),
     "calibration": Stage(
