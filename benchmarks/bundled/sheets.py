@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from smirk_core.encoder.architecture import CROP_SCALE
 from smirk_core.encoder.runtime import load_encoder
 from smirk_core.errors import SmirkError
 from smirk_core.heads.arkit import groups_from_arkit
