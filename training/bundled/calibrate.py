@@ -46,8 +46,8 @@ __all__ = ["OWN", "Calibration", "calibrate", "calm_photos", "main"]
 
 Array = npt.NDArray[Any]
 # Of what is seen well; what is hardly seen is left small. Expressions twice as large as they are seen would also be
-# twice as large where there are none; a face at rest has no sideways jaw, closed lid or turned eye that could grow.
-_LARGEST_GAIN = {"expression": 1.4, "eyelids": 2.0, "jaw": 2.0, "eyes": 2.0}
+# twice as large where there are none, and gaze would tremble; a face at rest has no sideways jaw that could grow.
+_LARGEST_GAIN = {"expression": 1.4, "eyelids": 1.4, "jaw": 2.0, "eyes": 1.2}
 OWN = 0.35  # how much of a face's own uncertainty is kept, of its logarithm
 _STILL = 0.02
 _CALM = 0.6  # sum of the weights of a portrait that counts as being at rest
