@@ -93,7 +93,8 @@ def test_cuts_differ() -> None:
     wide = {n: np.ptp(hair_cut(HEAD, hair(n)).points[:, 0]) for n in ("buzz", "afro")}
     assert wide["afro"] > wide["buzz"] + 0.05
     again = hair_cut(HEAD, hair("curls"))
-    assert np.array_equal(again.points, hair_cut(HEAD, hair("curls")).points)
+    # The same to rounding: how sums are grouped depends on where arrays lie in memory.
+    np.testing.assert_allclose(again.points, hair_cut(HEAD, hair("curls")).points, atol=1e-6)
 
 
 @pytest.mark.parametrize("style", list(BEARDS))
