@@ -213,15 +213,14 @@ class ClipProblem:
     def learned_prior(self, prior: LandmarkPrior, neutral: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Mean and spread (N, P) from the learned model of the detector, and its raw weights (N, 52)."""
         parts = [prior.predict(part, neutral=neutral, detector=self.detector) for part in _blocks(self.landmarks)]
-        estimate = LandmarkEstimate(
-            *(np.concatenate(v) for v in zip(*((p.weights, p.sigma) for p in parts), strict=True))
-        )
+        weights, sigma = np.concatenate([p.weights for p in parts]), np.concatenate([p.sigma for p in parts])
+        estimate = LandmarkEstimate(weights, sigma)
         mean, spread = self.default_prior()
         for name, (centre, sigma) in estimate.groups(self.model).items():
             block, known = self.layout[name], np.isfinite(sigma)
             mean[:, block] = np.where(known, centre, mean[:, block])
             spread[:, block] = np.where(known, sigma / np.sqrt(self.settings.prior_confidence), spread[:, block])
-        return mean, spread, estimate.weights
+        return mean, spread, weights
 
     def start_from(self, measured: Measured) -> None:
         """Start every frame at the encoder's pose where the landmarks agree with it better than with their own fit."""

@@ -174,9 +174,8 @@ def _calibrated(run: Run, network: Path, output: Path) -> None:
     words = [str(network), "--bank", str(run.path("calibration_bank")), "-o", str(output)]
     words += ["--crop-scale", str(asked.crop_scale)]
     words += ["--fits", str(run.path("fits")), "--faces", portraits] if asked.photographs else []
-    words += (
-        ["--beside", str(run.path("calibration_bank") / _BESIDE)] if any(d.count for d in asked.beside.values()) else []
-    )
+    if any(draw.count for draw in asked.beside.values()):
+        words += ["--beside", str(run.path("calibration_bank") / _BESIDE)]
     _command(calibrate.main, words, "calibration")
 
 
