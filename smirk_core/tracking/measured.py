@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,13 +81,16 @@ def measured_parameters(encoded: EncodedFaces, head: HeadModel) -> Measured:
     groups |= {name: groups[name] * share.astype(np.float32) for name, share in trust.items()}
     sizes = {"expression": head.expression_size, "eyelids": 2, "jaw": 3, "eyes": 4}
     parts = np.split(outputs["sigma_params"], np.cumsum(list(sizes.values()))[:-1], axis=1)
+    measured = Measured(
+        identity, groups, dict(zip(sizes, parts, strict=True)), outputs["region_visibility"]
+    )  # fmt: skip
+    if "points" not in outputs:  # takes keep all but these
+        return measured
     half = CROP_SIZE / 2  # the crop spans [-1, 1]; as in cameras_to_frame, its middle is pixel 112
     k, shift = encoded.crops[:, 0, 0][:, None, None], encoded.crops[:, None, :2, 2]
     points = (half * (1 + outputs["points"].reshape(len(k), -1, 2)) - shift) / k
-    return Measured(
-        identity, groups, dict(zip(sizes, parts, strict=True)), outputs["region_visibility"], points,
-        half * outputs["point_sigma"] / k[:, 0], np.array(encoded.vertices),
-    )  # fmt: skip
+    error = half * outputs["point_sigma"] / k[:, 0]
+    return replace(measured, points=points, point_error=error, vertices=np.array(encoded.vertices))
 
 
 def faithful_groups(measured: Measured, visible: Ints, times: Floats) -> dict[str, Floats]:

@@ -188,6 +188,9 @@ def test_measured_parameters_in_the_units_of_a_take():
     kept = network_arrays(EncodedFaces(outputs, crop.matrix[None], (5, 6)), np.zeros(1))
     assert {"expression_params", "gaze_params", "sigma_params", "region_visibility"} <= set(kept)
     assert not {"points", "point_sigma"} & set(kept)  # their size
+    again = measured_parameters(EncodedFaces({k: v for k, v in kept.items() if k in outputs}, kept["crop"]), head)
+    np.testing.assert_array_equal(again.groups["expression"], [covered])  # a take's own arrays are read back
+    assert again.points is None and again.visibility is not None
 
 
 def test_auto_is_ours_only_for_the_open_head(monkeypatch, tmp_path):
